@@ -1,0 +1,32 @@
+"""Entities: what features describe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from skewless.model.origin import Origin, freeze, name_problems, settle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """What a feature describes, with one or more join keys (strings or integers, as the source has them)."""
+
+    name: str
+    join_keys: Sequence[str] = ()
+    description: str = ""
+    origin: Origin = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Freeze the keys; without any, the entity's name is its key."""
+        keys = (self.join_keys,) if isinstance(self.join_keys, str) else tuple(self.join_keys)
+        freeze(self, origin=Origin.of_caller(), join_keys=keys or (self.name,))
+        settle(self, self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        yield from name_problems("entity", self.name)
+        for key in self.join_keys:
+            if not isinstance(key, str) or not key or key.startswith("_"):
+                yield f"join key {key!r} is not a column name; columns that start with '_' belong to Skewless"
+        if len({key.lower() for key in self.join_keys}) < len(self.join_keys):
+            yield f"join keys {list(self.join_keys)} repeat a column"

@@ -1,0 +1,150 @@
+"""Feature views: fields over one source, for one entity or several, on a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from skewless.model.entity import Entity
+from skewless.model.expectation import Expectation
+from skewless.model.field import Field
+from skewless.model.origin import Origin, freeze, name_problems, settle
+from skewless.model.source import DeltaSource
+from skewless.timeline import Schedule, utc
+
+SETTLING_TIME = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureView:
+    """Fields over one source, for one entity or several, on a schedule.
+
+    schedule       a UTC cron expression or preset: the data intervals, whose ends are the snapshot times
+    publish_delay  when a snapshot is due; default: the source's data_delay and 10 minutes
+    max_staleness  after this, counted from the snapshot time, the view is expired for readers; default: never
+    ttl            how old the newest row may be for fields without an aggregate
+    min_rows       the share of the previous snapshot's entities below which a snapshot is blocked
+    start          the first interval that is scheduled; without it, the one in which the view is first seen
+    """
+
+    name: str
+    entities: Sequence[Entity]
+    source: DeltaSource
+    schema: Sequence[Field]
+    schedule: Schedule = "@hourly"  # type: ignore[assignment]  # a string becomes a Schedule
+    publish_delay: timedelta = None  # type: ignore[assignment]  # filled from the source
+    max_staleness: timedelta | None = None
+    ttl: timedelta | None = None
+    online: bool = True
+    expectations: Sequence[Expectation] = ()
+    min_rows: float = 0.5
+    start: datetime | None = None
+    owner: str = ""
+    tags: Sequence[str] = ()
+    description: str = ""
+    origin: Origin = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Freeze, fill the defaults and check."""
+        freeze(
+            self,
+            origin=Origin.of_caller(),
+            entities=tuple(self.entities),
+            schema=tuple(self.schema),
+            expectations=tuple(self.expectations),
+            tags=tuple(self.tags),
+        )
+        if self.publish_delay is None and isinstance(self.source, DeltaSource):
+            freeze(self, publish_delay=self.source.data_delay + SETTLING_TIME)
+        if self.start is not None:
+            freeze(self, start=utc(self.start))
+        settle(self, self._problems())
+
+    @cached_property
+    def join_keys(self) -> tuple[str, ...]:
+        """The key columns, in the order of the entities."""
+        return tuple(key for entity in self.entities for key in entity.join_keys)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The fields by name."""
+        return {item.name: item for item in self.schema}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Join keys, then fields: the columns of a snapshot."""
+        return (*self.join_keys, *self.fields)
+
+    @property
+    def reach(self) -> timedelta | None:
+        """How far back a snapshot can see: the largest window or ttl; None where it is unbounded."""
+        spans = [item.aggregate.window if item.aggregate else self.ttl for item in self.schema]
+        bounded = [span for span in spans if span is not None]
+        return max(bounded) if len(bounded) == len(spans) else None
+
+    @property
+    def absent_row(self) -> tuple[Any, ...]:
+        """The row of an entity without visible rows, in the order of the schema."""
+        return tuple(item.of_no_rows for item in self.schema)
+
+    @property
+    def expired_row(self) -> tuple[Any, ...]:
+        """The row of any entity when the view is expired, in the order of the schema."""
+        return tuple(item.of_nothing_known for item in self.schema)
+
+    def expires_at(self, snapshot_time: datetime) -> datetime | None:
+        """When a reader of that snapshot begins to see the view as expired; None: never."""
+        return None if self.max_staleness is None else snapshot_time + self.max_staleness
+
+    def _problems(self) -> Iterator[str]:
+        yield from name_problems("feature view", self.name)
+        if not self.entities:
+            yield f"feature view {self.name!r} has no entity; give it at least one, e.g. entities=[user]"
+        if not all(isinstance(entity, Entity) for entity in self.entities):
+            yield f"entities={list(self.entities)!r} holds something that is no Entity"
+            return
+        if not isinstance(self.source, DeltaSource):
+            yield f"source={self.source!r} is no DeltaSource"
+            return
+        yield from self._schema_problems()
+        yield from self._time_problems()
+        for expectation in self.expectations:
+            yield from expectation.problems(self.columns)
+        if not 0 <= self.min_rows <= 1:
+            yield f"min_rows is {self.min_rows}; it is a share of the previous snapshot's entities, from 0 to 1"
+
+    def _schema_problems(self) -> Iterator[str]:
+        if not self.schema:
+            yield "the schema has no field; give it at least one, e.g. Field(name='amount', dtype=Float32)"
+        seen: dict[str, str] = {}
+        for name in (*self.join_keys, *(item.name for item in self.schema)):
+            if name.lower() in seen:
+                yield f"{name!r} and {seen[name.lower()]!r} collide; join keys and fields must differ by more than case"
+            seen[name.lower()] = name
+        for item in self.schema:
+            yield from item.problems()
+        if self.schema and self.ttl is not None and all(item.aggregate for item in self.schema):
+            yield "ttl has nothing to limit: every field is an aggregate with its own window; use max_staleness"
+
+    def _time_problems(self) -> Iterator[str]:
+        if self.ttl is not None and self.ttl <= timedelta(0):
+            yield f"ttl is {self.ttl}; it must be longer than zero"
+        if self.publish_delay < self.source.data_delay:
+            yield (
+                f"publish_delay {self.publish_delay} is shorter than the source's data_delay "
+                f"{self.source.data_delay}; a snapshot cannot be due before its rows have arrived"
+            )
+        try:
+            schedule = self.schedule if isinstance(self.schedule, Schedule) else Schedule(self.schedule)
+        except ValueError as error:
+            yield str(error)
+            return
+        freeze(self, schedule=schedule)
+        if self.max_staleness is not None and self.max_staleness < schedule.longest_interval + self.publish_delay:
+            yield (
+                f"max_staleness {self.max_staleness} is shorter than the longest interval of {schedule} plus "
+                f"publish_delay ({schedule.longest_interval + self.publish_delay}); readers would see a healthy view expire"
+            )
