@@ -1,0 +1,43 @@
+# Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup jars demo test test-slow lint format up stop status lock clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
+
+setup:  ## Make .venv, check Java, bring the Delta jars (done before all that follows)
+	@scripts/setup.sh
+
+jars:  ## Bring the Delta jars only
+	@scripts/jars.sh
+
+demo: setup  ## Load real flights, build, check, publish, look up and train; again: go on from there
+	@.venv/bin/python -m skewless.demo
+
+test: setup  ## Linters, types, import contracts and the tests (at most 15 minutes)
+	@scripts/test.sh
+
+test-slow: setup  ## The tests that take long (at most 30 minutes)
+	@scripts/test.sh slow
+
+lint: setup  ## Linters, types and import contracts only
+	@scripts/lint.sh
+
+format: setup  ## Let ruff format and mend what it can
+	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+up: setup  ## Start Valkey and Spark on this machine
+	@.venv/bin/skewless up
+
+status: setup  ## Show views and services
+	@.venv/bin/skewless status
+
+stop:  ## End the services that demo and up started
+	@test ! -x .venv/bin/skewless || .venv/bin/skewless stop
+
+lock:  ## Make requirements.txt again from pyproject.toml (needs uv)
+	@scripts/lock.sh
+
+clean: stop  ## Remove .venv and all state: warehouse, online store, jars
+	rm -rf .venv .skewless

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Copy the Delta jars into a folder by Maven: scripts/jars.sh [.skewless/jars]
+# Only those that the pyspark wheel lacks; scripts/jars/pom.xml names them.
+set -eu
+cd "$(dirname "$0")/.."
+jars=${1:-.skewless/jars}
+stamp=$jars/.complete
+if [ -f "$stamp" ] && cmp -s "$stamp" scripts/jars/pom.xml; then exit 0; fi
+
+. scripts/lib.sh
+need_command mvn maven
+step "bringing the Delta jars by Maven"
+rm -rf "$jars"
+mkdir -p "$jars"
+mvn --quiet --batch-mode -f scripts/jars/pom.xml \
+  org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+  -DincludeScope=runtime -DoutputDirectory="$(cd "$jars" && pwd)"
+cp scripts/jars/pom.xml "$stamp"

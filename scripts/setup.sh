@@ -1,0 +1,10 @@
+#!/bin/sh
+# Make this checkout ready: .venv from requirements.txt, Java, the Delta jars. What is done already is not done again.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
+scripts/venv.sh
+scripts/java.sh
+scripts/jars.sh

@@ -1,0 +1,17 @@
+#!/bin/sh
+# scripts/test.sh [slow]: the quick checks and tests, or only the slow tests.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+unset PYTHONDONTWRITEBYTECODE
+
+if [ "${1:-}" = slow ]; then
+  step "pytest -m slow"
+  status=0
+  .venv/bin/pytest -m slow --timeout 1800 || status=$?
+  [ "$status" = 5 ] || exit "$status" # 5: there is no slow test
+  exit 0
+fi
+scripts/lint.sh
+step "pytest"
+.venv/bin/pytest --durations 10

@@ -1,0 +1,68 @@
+"""The ports of this machine: whether one is taken, and by whom."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from skewless.errors import SetupError
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host is this machine by its loopback name."""
+    return host in _LOOPBACK
+
+
+def listens(port: int) -> bool:
+    """Tell whether something accepts connections at 127.0.0.1:port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """Give a port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def demand_free(port: int, *, service: str, setting: str, example: str) -> None:
+    """Raise SetupError when the port is taken; it names the port, who has it, and the setting to change."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return
+        except OSError as error:
+            reason = error.strerror
+    by = owner(port)
+    raise SetupError(
+        f"{service} cannot listen at 127.0.0.1:{port} ({reason}{f', by {by}' if by else ''}); end that "
+        f"program, or choose another port, e.g. SKEWLESS_{setting.upper()}={example} or {setting} in "
+        f"skewless.toml; if it is a server of yours for Skewless to use, set SKEWLESS_LOCAL_SERVICES=false"
+    )
+
+
+def owner(port: int) -> str | None:
+    """Name the process that listens at a port, where /proc tells: "process 4242 (redis-server)"."""
+    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
+    for process in Path("/proc").glob("[0-9]*") if sockets else ():
+        try:
+            if any(str(handle.readlink()) in sockets for handle in (process / "fd").iterdir()):
+                return f"process {process.name} ({(process / 'comm').read_text().strip()})"
+        except OSError:  # another user's process, or one that has just ended
+            continue
+    return None
+
+
+def _listening(table: str, port: int) -> list[str]:
+    try:
+        rows = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    except OSError:
+        return []
+    return [row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port]

@@ -1,0 +1,151 @@
+"""The Spark Connect server of this machine: one warm JVM that every command, notebook and test shares."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from skewless.errors import SetupError
+from skewless.local.java import find_java
+from skewless.local.port import demand_free, is_loopback, listens
+from skewless.local.process import Child
+from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF
+from skewless.settings import Settings
+
+_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+
+
+def child(settings: Settings) -> Child:
+    """Give the service's process, running or not."""
+    return Child("spark", settings.home / "run")
+
+
+def port(settings: Settings) -> int | None:
+    """Give the port that `spark` names on this machine; None when the session is another's to run."""
+    url = urlsplit(settings.spark)
+    ours = settings.local_services and url.scheme == "sc" and is_loopback(url.hostname)
+    return (url.port or 15002) if ours else None
+
+
+def healthy(number: int) -> bool:
+    """Tell whether the server accepts clients. Out of memory it ends itself, so one that listens works."""
+    return listens(number)
+
+
+def start(settings: Settings, number: int) -> None:
+    """Start the server and wait until a real client has written and read a Delta table through it.
+
+    SetupError when Java or the jars are missing, the port is taken, or the server or its client fails.
+    """
+    demand_free(number, service="Spark Connect", setting="spark", example=f"sc://127.0.0.1:{number + 1}")
+    folder = settings.home / "spark"
+    server = child(settings)
+    command, environment = _command(settings, number), _environment(settings)
+    shutil.rmtree(folder / "tmp", ignore_errors=True)  # what a killed server left
+    server.start(command, env=environment, cwd=folder)
+    try:
+        _wait_until_listening(server, number)
+        _warm_up(settings)
+    except BaseException:
+        server.stop(patience=5.0)
+        raise
+
+
+def session_address(settings: Settings, slot: int) -> str:
+    """Give the address of the running server's session number `slot`; a new server has new sessions."""
+    name = uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.home}#{child(settings).pid()}#{slot}")
+    return f"{settings.spark.rstrip('/')}/;session_id={name}"
+
+
+def _command(settings: Settings, number: int) -> list[str]:
+    folder = settings.home / "spark"
+    cores = settings.spark_cores or "*"
+    conf = SPARK_CONF | SMALL_TABLES_CONF | _server_conf(folder, number)
+    return [
+        str(_pyspark() / "bin" / "spark-submit"),
+        *("--class", _SERVER, "--master", f"local[{cores}]", "--driver-memory", settings.spark_memory),
+        *("--jars", ",".join(map(str, _jars(settings)))),
+        *(part for key, value in conf.items() for part in ("--conf", f"{key}={value}")),
+        "spark-internal",
+    ]
+
+
+def _server_conf(folder: Path, number: int) -> dict[str, str]:
+    return {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(number),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.local.dir": str(folder / "tmp"),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.catalogImplementation": "in-memory",
+        # A killed client's query ends soon after it; its session stays, for the next client of the slot.
+        "spark.connect.execute.manager.detachedTimeout": "15s",
+        "spark.connect.session.manager.defaultSessionTimeout": "-1",
+    }
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    java_home = find_java().resolve().parents[1]
+    return _plain_environment() | {
+        "JAVA_HOME": str(java_home),
+        "SPARK_HOME": str(_pyspark()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": settings.spark_python,
+    }
+
+
+def _plain_environment() -> dict[str, str]:
+    """Give this process' variables without those that change Spark, or slow its Python workers down."""
+    foreign = ("SPARK_", "PYSPARK_", "PYTHONDONTWRITEBYTECODE", "PYTHONWARNINGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+def _pyspark() -> Path:
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise SetupError("pyspark is not installed; pip install 'skewless[spark]'")
+    return Path(spec.origin).parent
+
+
+def _jars(settings: Settings) -> list[Path]:
+    folder = settings.jars or settings.home / "jars"
+    jars = sorted(folder.glob("*.jar"))
+    if not any(jar.name.startswith("delta-spark") for jar in jars):
+        raise SetupError(
+            f"the Delta jars are not in {folder}; type: make jars   (or set SKEWLESS_JARS to their folder)"
+        )
+    return jars
+
+
+def _wait_until_listening(server: Child, number: int) -> None:
+    deadline = time.monotonic() + 120
+    while not listens(number):
+        if server.pid() is None:
+            raise SetupError(
+                f"the Spark server did not start; its log {server.log} ends with\n{server.tail()}"
+            )
+        if time.monotonic() > deadline:
+            raise SetupError(f"the Spark server did not listen within two minutes; look at {server.log}")
+        time.sleep(0.1)
+
+
+def _warm_up(settings: Settings) -> None:
+    """Run the first Delta write, which takes longest, in a process of its own: this one keeps none."""
+    address, folder = session_address(settings, slot=0), settings.home / "spark"
+    command = [settings.spark_python, "-m", "skewless.local.warm_up", address, str(folder)]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))
+    }
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    if said.returncode:
+        log = child(settings).log
+        raise SetupError(
+            f"the Spark server started, but its first job failed ({log}):\n{said.stderr.strip()[-2000:]}"
+        )

@@ -1,0 +1,1 @@
+"""The offline side: Spark over Delta."""
