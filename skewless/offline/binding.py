@@ -1,0 +1,205 @@
+"""A view bound to its source: SQL checked against real columns, and the rows prepared for the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.errors import DataError, did_you_mean
+from skewless.model import FeatureView, Field
+from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
+from skewless.offline.source import SourceRows, demand_column, first_line
+from skewless.plan import sql
+from skewless.timeline import MICROSECOND
+
+_INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+_NUMBERS = (*_INTEGERS, T.FloatType, T.DoubleType, T.DecimalType)
+_NESTED = (T.ArrayType, T.MapType, T.StructType)
+
+
+@dataclass(frozen=True)
+class BoundView:
+    """A feature view over the rows of its source."""
+
+    view: FeatureView
+    source: SourceRows
+
+    @cached_property
+    def key_types(self) -> dict[str, str]:
+        """The Spark type of each join key: string, or bigint for integers of any width."""
+        return dict(self._key_types())
+
+    @property
+    def row_keys(self) -> tuple[str, ...]:
+        """The names of the join keys in `rows`."""
+        return tuple(f"_sk_k{number}" for number in range(len(self.view.join_keys)))
+
+    def _key_types(self) -> Iterator[tuple[str, str]]:
+        for key in self.view.join_keys:
+            demand_column(self.source, key, "join key")
+            found = self.source.types[key]
+            if isinstance(found, T.StringType):
+                yield key, "string"
+            elif isinstance(found, _INTEGERS):
+                yield key, "bigint"
+            else:
+                raise DataError(f"{self._where(key)} is {found.simpleString()}; join keys are strings or integers")
+
+    @cached_property
+    def expressions(self) -> dict[str, str]:
+        """The prepared columns, by name: each distinct SQL text that a field or a `where` computes of a row."""
+        texts = dict.fromkeys(
+            text for item in self.view.schema for text in (item.expression, item.where) if text is not None
+        )
+        return {f"_sk_x{number}": text for number, text in enumerate(texts)}
+
+    @cached_property
+    def tie_breakers(self) -> dict[str, str]:
+        """The source columns that fields and `where` read, by their prepared names, in the order of their names."""
+        return {f"_sk_t{number}": name for number, name in enumerate(self._columns_read())}
+
+    def _columns_read(self) -> list[str]:
+        actual = {name.lower(): name for name in self.source.types}
+        read: set[str] = set()
+        for text in self.expressions.values():
+            for problem in sql.problems(text):
+                raise DataError(f"{self._where(text)}: {problem}")
+            for column in sql.columns_read(text):
+                if column.lower() not in actual:
+                    raise DataError(
+                        f"{self._where(text)}: source {self.source.source.name!r} has no column {column!r}"
+                        f"{did_you_mean(column, self.source.types)}; it has {', '.join(self.source.types)}"
+                    )
+                read.add(actual[column.lower()])
+        return sorted(read)
+
+    @cached_property
+    def expression_types(self) -> dict[str, T.DataType]:
+        """The Spark types of the prepared columns, as Spark's analysis finds them."""
+        try:
+            return self._analyzed(self.expressions)
+        except AnalysisException:
+            for name, text in self.expressions.items():
+                self._explain(name, text)
+            raise
+
+    def _analyzed(self, expressions: dict[str, str]) -> dict[str, T.DataType]:
+        columns = [F.expr(text).alias(name) for name, text in expressions.items()]
+        return {item.name: item.dataType for item in self.source.rows.select(*columns).schema.fields}
+
+    def _explain(self, name: str, text: str) -> None:
+        try:
+            self._analyzed({name: text})
+        except AnalysisException as error:
+            raise DataError(f"{self._where(text)}: Spark refuses it: {first_line(error)}") from error
+
+    @cached_property
+    def program(self) -> Program:
+        """The kernel's part of the view; DataError where a field and its source do not fit."""
+        for item in self.view.schema:
+            for problem in self._misfits(item):
+                raise DataError(f"{self._where(item.name)}: {problem}")
+        outputs = tuple(self._output(item) for item in self.view.schema)
+        return Program(self.view.join_keys, self.row_keys, tuple(self.tie_breakers), outputs)
+
+    def _output(self, item: Field) -> Output:
+        names = {text: name for name, text in self.expressions.items()}
+        span = item.aggregate.window if item.aggregate else self.view.ttl
+        return Output(
+            name=f"_sk_f{self.view.schema.index(item)}",
+            function=item.aggregate.function if item.aggregate else None,
+            column=names.get(item.expression or ""),
+            where=names.get(item.where or ""),
+            nulls=item.aggregate.nulls if item.aggregate else "skip",
+            reach=None if span is None else span // MICROSECOND,
+        )
+
+    def natural_type(self, item: Field) -> T.DataType:
+        """The Spark type of a field's value before the cast to its dtype."""
+        function = item.aggregate.function if item.aggregate else None
+        if function == "count":
+            return T.LongType()
+        names = {text: name for name, text in self.expressions.items()}
+        read = self.expression_types[names[item.expression or ""]]
+        if function == "avg" or function == "sum" and not isinstance(read, _INTEGERS):
+            return T.DoubleType()
+        return T.LongType() if function == "sum" else read
+
+    def _misfits(self, item: Field) -> Iterator[str]:
+        types = {text: self.expression_types[name] for name, text in self.expressions.items()}
+        if item.where and not isinstance(types[item.where], T.BooleanType):
+            yield f"where={item.where!r} gives {types[item.where].simpleString()}, not a boolean"
+        aggregate = item.aggregate
+        if aggregate and aggregate.column and (aggregate.function in ("sum", "avg") or aggregate.nulls == "zero"):
+            read = types[aggregate.column]
+            if not isinstance(read, _NUMBERS):
+                rule = "nulls='zero'" if aggregate.nulls == "zero" else aggregate.function
+                yield f"{rule} needs numbers, and {aggregate.column!r} is {read.simpleString()}"
+        natural, declared = self.natural_type(item), item.dtype.spark
+        both_numbers = isinstance(natural, _NUMBERS) and item.dtype.name in ("int32", "int64", "float32", "float64")
+        naive = isinstance(natural, T.TimestampNTZType) and item.dtype.name == "timestamp"
+        if natural.simpleString() != declared and not both_numbers and not naive:
+            yield (
+                f"its value is {natural.simpleString()}, but its dtype {item.dtype} is {declared}; "
+                f"change the dtype, or say the conversion: value=\"CAST(... AS {declared.upper()})\""
+            )
+
+    def _where(self, part: str) -> str:
+        origin = self.view.origin
+        return f"{origin.file}:{origin.line}: feature view {self.view.name!r}: {part}"
+
+    @cached_property
+    def rows(self) -> DataFrame:
+        """Every row of the source whose event time is known, ready for the kernel.
+
+        Columns: row keys, _sk_event, _sk_known, _sk_superseded (microseconds), the prepared columns.
+        """
+        program = self.program
+        keys = [
+            F.col(f"`{key}`").cast(spark_type).alias(name)
+            for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
+        ]
+        times = [self.source.event.alias(EVENT), self.source.known.alias(KNOWN)]
+        ids = [F.col(f"`{column}`").alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)]
+        ties = [self._orderable(column).alias(name) for name, column in self.tie_breakers.items()]
+        prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
+        rows = self.source.rows.select(*keys, *times, *ids, *ties, *prepared).where(F.col(KNOWN).isNotNull())
+        rows = _with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
+        wanted = [*program.row_keys, EVENT, KNOWN, SUPERSEDED, *self.tie_breakers, *self.expressions]
+        return rows.select(*wanted).where(F.col(EVENT).isNotNull())
+
+    def _orderable(self, column: str) -> Column:
+        """A column that has an order; nested ones are ordered by their JSON text."""
+        nested = isinstance(self.source.types[column], _NESTED)
+        return F.to_json(F.col(f"`{column}`")) if nested else F.col(f"`{column}`")
+
+
+def _with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> DataFrame:
+    """Add when each row's successor became known: of the rows that share an event id, the one known last stands.
+
+    The order is that of *newest* with the known time first. A row with a null id stands alone.
+    """
+    if not ids:
+        return rows.withColumn(SUPERSEDED, F.lit(None).cast("bigint"))
+    names = [f"_sk_id{number}" for number in range(ids)]
+    types = {item.name: item.dataType for item in rows.schema.fields}
+    order = [part for name in (KNOWN, EVENT, *tie_breakers) for part in _total_order(name, types[name])]
+    successor = F.lead(KNOWN).over(Window.partitionBy(*names).orderBy(*order))
+    identified = F.lit(True)
+    for name in names:
+        identified = identified & F.col(name).isNotNull()
+    return rows.withColumn(SUPERSEDED, F.when(identified, successor))
+
+
+def _total_order(name: str, found: T.DataType) -> Iterator[Column]:
+    """Ascending, nulls first, NaN last; Spark holds -0.0 and 0.0 for equal, so their sign comes second."""
+    column = F.col(f"`{name}`")
+    yield column.asc_nulls_first()
+    if isinstance(found, T.FloatType | T.DoubleType):
+        yield F.when(column == 0, column.cast("string") != "-0.0").asc_nulls_first()

@@ -1,0 +1,65 @@
+"""Sums that do not depend on order: the exact real sum, rounded once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from skewless.errors import DataError
+
+INT64 = range(-(2**63), 2**63)
+
+
+def sum_floats(values: npt.NDArray[np.float64]) -> float:
+    """Give the exact real sum rounded once to float64; +-infinity out of range; 0.0 where it is zero.
+
+    Infinities and NaN are counted apart and follow IEEE 754. `math.fsum` (Shewchuk's algorithm, 1997) is exact
+    and correctly rounded, but gives up where a partial sum leaves the range of float64; fractions do not.
+
+    >>> sum_floats(np.array([1e16, 1.0, -1e16]))
+    1.0
+    >>> sum_floats(np.array([1e308, 1e308, -1e308]))
+    1e+308
+    """
+    finite = np.isfinite(values)
+    if not finite.all():
+        return float(sum(values[~finite].tolist()))
+    numbers = values.tolist()
+    try:
+        return math.fsum(numbers) + 0.0
+    except OverflowError:
+        return _sum_by_fractions(numbers)
+
+
+def _sum_by_fractions(numbers: Sequence[float]) -> float:
+    total = sum(map(Fraction, numbers), Fraction(0))
+    try:
+        return float(total)
+    except OverflowError:
+        return math.copysign(math.inf, total)
+
+
+def sum_integers(values: npt.NDArray[np.int64]) -> int:
+    """Give the exact sum of int64 values; DataError where it is no int64.
+
+    >>> sum_integers(np.array([2**62, 2**62, -2**62]))
+    4611686018427387904
+    """
+    total = sum(values.tolist())
+    if total not in INT64:
+        raise DataError(
+            f"the sum {total} of {len(values)} integers does not fit int64; "
+            "sum them as floats, e.g. agg.sum('CAST(n AS DOUBLE)', ...)"
+        )
+    return total
+
+
+def average(values: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> float:
+    """Divide the exact sum, rounded once to float64, by the number of values."""
+    if values.dtype.kind == "f":
+        return sum_floats(values) / len(values)
+    return float(sum(values.tolist())) / len(values)

@@ -1,0 +1,180 @@
+"""Training rows: each spine row sees one snapshot of each view, stored or computed, by the same engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.ledger.scheduled import Stretch
+from skewless.offline.binding import BoundView
+from skewless.offline.engine import answer, constant
+from skewless.offline.kernel import CUTOFF, SNAPSHOT
+from skewless.offline.source import micros
+from skewless.offline.tables import REVISION, FeatureTable
+from skewless.timeline import MICROSECOND, expired, to_micros
+
+AsOf = Literal["scheduled", "event"]
+
+_SEEN = T.StructType.fromDDL("snapshot bigint, cutoff bigint, revision string, how string, expired boolean")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One view of a request.
+
+    prefix     the view's name, or its alias: results are named `<prefix>__<field>`
+    stretches  which snapshot is seen when, covering the spine's times; None asks for the event's own instant
+    """
+
+    prefix: str
+    bound: BoundView
+    fields: tuple[str, ...]
+    table: FeatureTable
+    stretches: tuple[Stretch, ...] | None
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The names of the feature columns."""
+        return tuple(f"{self.prefix}__{name}" for name in self.fields)
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """The names of the columns that `explain` adds."""
+        return (f"{self.prefix}__snapshot_time", f"{self.prefix}__how")
+
+
+def join(spine: DataFrame, asks: Sequence[Ask], *, timestamp_field: str, explain: bool) -> DataFrame:
+    """Join the features to a spine whose times have been checked.
+
+    returns  exactly the spine's rows and columns, then one column per feature; with `explain`, per view
+             <view>__snapshot_time and <view>__how: stored, computed, or skipped (an older snapshot, because
+             newer ones are blocked or withdrawn)
+    """
+    columns = list(spine.columns)
+    rows = _located(spine, asks, timestamp_field)
+    for number, ask in enumerate(asks):
+        rows = _with_features(rows, ask, f"_sk_seen{number}", explain=explain)
+        columns += [*ask.added, *(ask.explained if explain else ())]
+    return rows.select(*(f"`{name}`" for name in columns))
+
+
+# -- which snapshot ---------------------------------------------------------------------------------------
+
+
+def _located(spine: DataFrame, asks: Sequence[Ask], timestamp_field: str) -> DataFrame:
+    """Add, per view, the struct `_sk_seen<n>`: the snapshot that the row sees."""
+    finders = [_Finder.of(ask) for ask in asks]
+    added = [T.StructField(f"_sk_seen{number}", _SEEN) for number in range(len(asks))]
+    schema = T.StructType([*spine.schema.fields, T.StructField("_sk_at", T.LongType()), *added])
+
+    def locate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            at = batch.column("_sk_at").to_numpy(zero_copy_only=False)
+            for number, finder in enumerate(finders):
+                batch = batch.append_column(f"_sk_seen{number}", finder.find(at))
+            yield batch
+
+    timed = spine.withColumn("_sk_at", micros(timestamp_field, spine.schema[timestamp_field].dataType))
+    return timed.mapInArrow(locate, schema=schema).drop("_sk_at")
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """Which snapshot of one view is seen at many instants; it travels to Spark's workers."""
+
+    since: tuple[int, ...] | None
+    seen: tuple[tuple[int, int, str | None, str], ...]
+    max_staleness: int | None
+
+    @classmethod
+    def of(cls, ask: Ask) -> _Finder:
+        view = ask.bound.view
+        stale = None if view.max_staleness is None else view.max_staleness // MICROSECOND
+        if ask.stretches is None:
+            return cls(None, (), stale)
+        delay = view.source.data_delay
+        seen = tuple(
+            (
+                to_micros(stretch.seen.snapshot_time),
+                to_micros(stretch.seen.snapshot_time + delay),
+                stretch.seen.revision,
+                "skipped" if stretch.seen.skipped else "stored" if stretch.seen.revision else "computed",
+            )
+            for stretch in ask.stretches
+        )
+        return cls(tuple(to_micros(stretch.since) for stretch in ask.stretches), seen, stale)
+
+    def find(self, at: np.ndarray) -> pa.StructArray:
+        """Give the struct `_SEEN` of each instant."""
+        if self.since is None:
+            columns: tuple[Sequence[object], ...] = (at, at, [None] * len(at), ["computed"] * len(at))
+            gone = np.zeros(len(at), dtype=bool)
+        else:
+            chosen = [self.seen[index] for index in np.searchsorted(self.since, at, side="right") - 1]
+            columns = tuple(zip(*chosen, strict=True)) if chosen else ((), (), (), ())
+            snapshots = np.asarray(columns[0], dtype=np.int64)
+            gone = self._expired(snapshots, at)
+        types = (pa.int64(), pa.int64(), pa.string(), pa.string())
+        arrays = [pa.array(column, type=kind) for column, kind in zip(columns, types, strict=True)]
+        return pa.StructArray.from_arrays([*arrays, pa.array(gone, type=pa.bool_())], names=_SEEN.names)
+
+    def _expired(self, snapshots: np.ndarray, at: np.ndarray) -> np.ndarray:
+        if self.max_staleness is None:
+            return np.zeros(len(at), dtype=bool)
+        return np.asarray(expired(snapshots + self.max_staleness, at))
+
+
+# -- its values -------------------------------------------------------------------------------------------
+
+
+def _with_features(rows: DataFrame, ask: Ask, seen: str, *, explain: bool) -> DataFrame:
+    """Add one view's features: from its stored revisions where there are some, else from its source."""
+    kept = rows.columns
+    revisions = sorted({stretch.seen.revision for stretch in ask.stretches or () if stretch.seen.revision})
+    if revisions:
+        rows = _with_stored(rows, ask, seen, revisions)
+    needs_source = F.col(f"{seen}.revision").isNull() & ~F.col(f"{seen}.expired")
+    rows = rows.withColumns(
+        {name: F.when(needs_source, F.col(f"{seen}.{part}")) for name, part in ((SNAPSHOT, "snapshot"), (CUTOFF, "cutoff"))}
+    )
+    rows = answer(rows, ask.bound)
+    features = [_chosen(ask, name, seen, stored=bool(revisions)) for name in ask.fields]
+    explained = [F.timestamp_micros(f"{seen}.snapshot"), F.col(f"{seen}.how")] if explain else []
+    names = [*ask.added, *(ask.explained if explain else ())]
+    added = [column.alias(name) for column, name in zip([*features, *explained], names, strict=True)]
+    return rows.select(*(f"`{name}`" for name in kept if name != seen), *added)
+
+
+def _with_stored(rows: DataFrame, ask: Ask, seen: str, revisions: Sequence[str]) -> DataFrame:
+    """Join the stored rows of the revisions that are seen; `_sk_found` says where there was one."""
+    view = ask.bound.view
+    stored = ask.table.read(rows.sparkSession, revisions).select(
+        *(F.col(f"`{key}`").alias(f"_sk_k{number}") for number, key in enumerate(view.join_keys)),
+        F.col(REVISION).alias("_sk_revision"),
+        *(F.col(f"`{name}`").alias(f"_sk_s_{name}") for name in ask.fields),
+        F.lit(True).alias("_sk_found"),
+    )
+    same = F.col(f"{seen}.revision") == F.col("_sk_revision")
+    for number, key in enumerate(view.join_keys):
+        same = same & (F.col(f"`{key}`").cast(ask.bound.key_types[key]) == F.col(f"_sk_k{number}"))
+    keys = [f"_sk_k{number}" for number in range(len(view.join_keys))]
+    return rows.join(stored, same, "left").drop("_sk_revision", *keys)
+
+
+def _chosen(ask: Ask, name: str, seen: str, *, stored: bool) -> Column:
+    """One feature: the expired constant, the stored value, the absent constant, or the computed value."""
+    item = ask.bound.view.fields[name]
+    number = ask.bound.view.schema.index(item)
+    gone = F.col(f"{seen}.expired")
+    chosen = F.when(gone, constant(item.of_nothing_known, item))
+    if stored:
+        chosen = chosen.when(F.col("_sk_found"), F.col(f"_sk_s_{name}"))
+        chosen = chosen.when(F.col(f"{seen}.revision").isNotNull(), constant(item.of_no_rows, item))
+    return chosen.otherwise(F.col(f"_sk_f{number}"))

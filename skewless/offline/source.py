@@ -1,0 +1,117 @@
+"""Sources as Spark reads them: one version of a table, with the columns that time needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.errors import DataError, did_you_mean
+from skewless.model import DeltaSource
+from skewless.offline.uris import under
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """The rows of a source at one version of its table (None where the source is not a Delta path)."""
+
+    source: DeltaSource
+    rows: DataFrame
+    version: int | None
+
+    @property
+    def types(self) -> dict[str, T.DataType]:
+        """The Spark types of the columns."""
+        return {item.name: item.dataType for item in self.rows.schema.fields}
+
+    @property
+    def event(self) -> Column:
+        """When each row happened, in microseconds."""
+        return self._micros(self.source.timestamp_field)
+
+    @property
+    def known(self) -> Column:
+        """When each row became known, in microseconds; where that is not told, when it happened."""
+        created = self.source.created_timestamp_column
+        return F.coalesce(self._micros(created), self.event) if created else self.event
+
+    def _micros(self, column: str) -> Column:
+        return micros(column, self.types[column])
+
+
+def micros(column: str, found: T.DataType) -> Column:
+    """A timestamp column as microseconds since 1970 UTC; a naive timestamp is read as UTC."""
+    if isinstance(found, T.TimestampNTZType):
+        return F.expr(f"timestampdiff(MICROSECOND, TIMESTAMP_NTZ'1970-01-01 00:00:00', `{column}`)")
+    return F.unix_micros(F.col(f"`{column}`"))
+
+
+def read_source(spark: SparkSession, source: DeltaSource, warehouse: str, version: int | None = None) -> SourceRows:
+    """Read a source, of the newest version or the one given; DataError where it is not what the definition says."""
+    if source.table:
+        rows = _read_table(spark, source)
+    else:
+        uri = under(warehouse, source.location)
+        version = _newest_version(source, uri) if version is None else version
+        rows = spark.read.format("delta").option("versionAsOf", version).load(uri)
+    found = SourceRows(source, rows, version if source.path else None)
+    _demand_timestamps(found)
+    for column in source.event_id:
+        demand_column(found, column, "event_id")
+    return found
+
+
+def demand_column(found: SourceRows, column: str, role: str) -> None:
+    """DataError, with the nearest name, unless the source has the column."""
+    if column not in found.types:
+        raise DataError(
+            f"source {found.source.name!r} ({found.source.location}) has no column {column!r}, its {role}"
+            f"{did_you_mean(column, found.types)}; it has {', '.join(found.types)}"
+        )
+
+
+def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
+    try:
+        rows = spark.read.table(str(source.table))
+        rows.schema  # noqa: B018 -- over Connect a missing table is noticed only when something is asked of it
+    except AnalysisException as error:
+        raise DataError(f"source {source.name!r}: there is no table {source.table!r}; {first_line(error)}") from error
+    return rows
+
+
+def _newest_version(source: DeltaSource, uri: str) -> int:
+    try:
+        return DeltaTable(uri).version()
+    except TableNotFoundError as error:
+        raise DataError(
+            f"source {source.name!r}: there is no Delta table at {uri}; load it, or correct path= in its definition"
+        ) from error
+    except (DeltaError, OSError, ValueError) as error:
+        raise DataError(f"source {source.name!r}: the Delta table at {uri} cannot be read: {first_line(error)}") from error
+
+
+def _demand_timestamps(found: SourceRows) -> None:
+    named: dict[str, Any] = {
+        "timestamp_field": found.source.timestamp_field,
+        "created_timestamp_column": found.source.created_timestamp_column,
+    }
+    for role, column in named.items():
+        if column is None:
+            continue
+        demand_column(found, column, role)
+        if not isinstance(found.types[column], T.TimestampType | T.TimestampNTZType):
+            raise DataError(
+                f"source {found.source.name!r}: {role} {column!r} is {found.types[column].simpleString()}, "
+                "not a timestamp; cast it where the table is written"
+            )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

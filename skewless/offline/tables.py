@@ -1,0 +1,100 @@
+"""The tables of revisions: appended, never changed; the ledger alone says which revision is in force."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.errors import DataError
+from skewless.model import FeatureView
+from skewless.offline.source import first_line
+from skewless.offline.uris import feature_table
+from skewless.timeline import to_micros
+
+SNAPSHOT_TIME, REVISION = "_snapshot_time", "_revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a revision holds: its number of rows, and a hash that does not depend on their order."""
+
+    rows: int
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """The revisions of one view under one fingerprint."""
+
+    view: FeatureView
+    uri: str
+
+    @classmethod
+    def of(cls, view: FeatureView, fingerprint: str, warehouse: str) -> FeatureTable:
+        """The table of a view in a warehouse."""
+        return cls(view, feature_table(warehouse, view.name, fingerprint))
+
+    def append(self, rows: DataFrame, snapshot_time: datetime, revision: str) -> None:
+        """Add a revision: join keys, _snapshot_time, _revision, fields."""
+        stamped = rows.select(
+            *self.view.join_keys,
+            F.timestamp_micros(F.lit(to_micros(snapshot_time))).alias(SNAPSHOT_TIME),
+            F.lit(revision).alias(REVISION),
+            *self.view.fields,
+        )
+        stamped.write.format("delta").mode("append").partitionBy(REVISION).save(self.uri)
+
+    def read(self, spark: SparkSession, revisions: Sequence[str]) -> DataFrame:
+        """The rows of some revisions: join keys, _snapshot_time, _revision, fields."""
+        return spark.read.format("delta").load(self.uri).where(F.col(REVISION).isin(list(revisions)))
+
+    def content(self, spark: SparkSession, revision: str) -> Content:
+        """Count and hash a revision as it is stored."""
+        return content_of(self.read(spark, [revision]).select(*self.view.columns))
+
+    def batches(self, revision: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a revision as Arrow batches of join keys and fields, without Spark."""
+        try:
+            rows = DeltaTable(self.uri).to_pyarrow_dataset(partitions=[(REVISION, "=", revision)])
+            yield from rows.to_batches(columns=list(self.view.columns))
+        except TableNotFoundError as error:
+            raise DataError(
+                f"there is no table of {self.view.name!r} at {self.uri}; build it: skewless build {self.view.name}"
+            ) from error
+        except (DeltaError, pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"the table of {self.view.name!r} at {self.uri} cannot be read: {first_line(error)}; "
+                f"restore it, or remove it and build again: skewless build {self.view.name}"
+            ) from error
+
+
+def content_of(rows: DataFrame) -> Content:
+    """Count and hash rows, whatever their order.
+
+    Each row's canonical JSON is hashed with SHA-256, whose first 240 bits are summed in four parts: equal multisets
+    of rows, and in all likelihood only those, have equal sums. JSON tells -0.0 from 0.0 and leaves nulls out.
+    """
+    columns = [_exact(item).alias(item.name) for item in rows.schema.fields]
+    digests = rows.select(F.sha2(F.to_json(F.struct(*columns)), 256).alias("digest"))
+    parts = [F.conv(F.substring("digest", 1 + 15 * part, 15), 16, 10).cast("decimal(38,0)") for part in range(4)]
+    count, *sums = digests.agg(F.count("*"), *(F.sum(part) for part in parts)).first() or (0,)
+    return Content(int(count), hashlib.sha256(repr([count, *map(str, sums)]).encode()).hexdigest())
+
+
+def _exact(item: T.StructField) -> Column:
+    """A column whose JSON loses nothing: timestamps, also within arrays, as microseconds."""
+    column = F.col(f"`{item.name}`")
+    if isinstance(item.dataType, T.TimestampType):
+        return F.unix_micros(column)
+    if isinstance(item.dataType, T.ArrayType) and isinstance(item.dataType.elementType, T.TimestampType):
+        return F.transform(column, lambda element: F.unix_micros(element))
+    return column

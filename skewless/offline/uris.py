@@ -1,0 +1,32 @@
+"""Where tables are: a path under the warehouse, an absolute path, or a URI."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+
+def under(warehouse: str, path: str) -> str:
+    """Resolve a table's path.
+
+    >>> under("wh", "sources/flights"), under("wh", "s3://lake/flights"), under("wh", "/data/flights")
+    ('wh/sources/flights', 's3://lake/flights', '/data/flights')
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", path) or PurePosixPath(path).is_absolute():
+        return path
+    return f"{warehouse.rstrip('/')}/{path}"
+
+
+def feature_table(warehouse: str, view: str, fingerprint: str) -> str:
+    """The table of a view's revisions."""
+    return under(warehouse, f"features/{view}/{fingerprint[:12]}")
+
+
+def ledger_table(warehouse: str, view: str) -> str:
+    """The table of a view's events."""
+    return under(warehouse, f"ledger/{view}")
+
+
+def verdict_table(warehouse: str, view: str) -> str:
+    """The table of a view's verdicts."""
+    return under(warehouse, f"verdicts/{view}")
