@@ -1,7 +1,8 @@
 """The truth that the engine is held to: what a view's features are, in Python too simple to be wrong.
 
 Rows are dicts, an entity is the tuple of its keys, and every question is a loop. Nothing here is fast, and
-nothing comes from skewless: where both agree, two independent readings of the rules agree. Times are aware UTC datetimes. `as_of="scheduled"` and `as_of="event"` are told; `"published"` is not.
+nothing comes from skewless: where both agree, two independent readings of the rules agree. Times are aware
+UTC datetimes. `as_of="scheduled"` and `as_of="event"` are told; `"published"` is not.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def null_rule(rule: str, values: Sequence[Any], zero: float) -> list[Any]:
     treated, last = [], None
     for value in values:
         filled = {"skip": None, "zero": zero, "forward_fill": last}[rule] if value is None else value
-        last = last if filled is None else filled
+        last = filled
         treated.append(filled)
     return treated
 
@@ -391,7 +392,7 @@ def answer(
             rows = (stored or {})[seen.revision]
         else:
             rows = snapshot(view, source, seen.snapshot_time, seen.snapshot_time + view.data_delay)
-    return absent_row(view) if None in key else rows.get(key, absent_row(view))
+    return rows.get(key, absent_row(view))  # a null key is in no snapshot
 
 
 def bits(value: Any) -> Any:

@@ -67,6 +67,7 @@ def test_sums_by_null_rule() -> None:
     assert same(result("sum", None, None, nulls="zero"), 0.0)
     assert result("sum", 1, None, 3, nulls="forward_fill", column=N, dtype="int64") == 5
     assert result("sum", None, 1.0, None, nulls="forward_fill") == 2.0
+    assert result("sum", 10.0, None, None, 30.0, nulls="forward_fill") == 60.0
 
 
 @pytest.mark.parametrize(("nulls", "counted"), [("skip", 2), ("zero", 4), ("forward_fill", 3)])
@@ -134,6 +135,8 @@ def test_whole_numbers_that_overflow_are_an_error() -> None:
     assert result("sum", 2**63 - 2, 1, column=N, dtype="int64") == 2**63 - 1
     with pytest.raises(OracleOverflow, match="is no int64"):
         result("sum", 2**63 - 1, 1, column=N, dtype="int64")
+    with pytest.raises(OracleOverflow, match="is no int64"):
+        result("sum", 2**63 - 1, 1, column=N, dtype="float64")
     with pytest.raises(OracleOverflow, match="2147483648 is no int32"):
         result("sum", 2**31 - 1, 1, column=N, dtype="int32")
     with pytest.raises(OracleOverflow, match="inf is no int64"):
@@ -204,6 +207,8 @@ def test_ttl_reaches_back_to_its_very_instant() -> None:
     assert ask(view(X, ttl=HOUR), row("09:00", x=1.0)) == 1.0
     assert ask(view(X, ttl=HOUR, default=-1.0), row("08:59:59.999999", x=1.0)) == -1.0
     assert ask(view(X, ttl=HOUR), row("08:00", x=1.0), row("09:30")) is None
+    wider = view(X, Agg("sum", X, 3 * HOUR), ttl=HOUR)
+    assert ask(wider, row("08:00", x=1.0)) == (None, 1.0), "a window does not lengthen the ttl"
 
 
 def test_only_entities_inside_the_reach_are_in_a_snapshot() -> None:
@@ -266,8 +271,9 @@ def test_a_correction_into_the_future_or_to_no_time_hides_its_event() -> None:
 def test_versions_known_at_the_same_time_tie_as_newest_does() -> None:
     one, two = row("08:30", created="09:00", e="1", x=9.0), row("08:31", created="09:00", e="1", x=1.0)
     assert ask(view(X, event_id=("e",)), two, one) == 1.0
-    twins = [row("08:30", created="09:00", e="1", x=1.0, k=k) for k in "ba"]
-    assert [ask(view(X, event_id=("e",)), *twins, k=k) for k in "ab"] == [None, 1.0]
+    for keys in ("ab", "ba"):
+        twins = [row("08:30", created="09:00", e="1", x=1.0, k=k) for k in keys]
+        assert [ask(view(X, event_id=("e",)), *twins, k=k) for k in "ab"] == [None, 1.0]
 
 
 def test_null_ids_stand_alone_and_ids_of_two_columns_need_both() -> None:
