@@ -1,0 +1,1 @@
+"""Example data: real flights and weather, and generated transactions, as Delta sources."""

@@ -1,0 +1,1 @@
+"""Feature definitions; they import only skewless."""
