@@ -1,0 +1,114 @@
+"""One canonical MessagePack encoding, so that golden vectors compare as bytes.
+
+float32 is `ca`, float64 `cb`, every integer and timestamp `d3`; strings, binaries and arrays have the shortest
+header. NaN is canonical. Readers use any MessagePack library and accept any integer width.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from skewless.timeline import from_micros, to_micros
+from skewless.types import DType
+
+NIL = b"\xc0"
+_TRUE, _FALSE = b"\xc3", b"\xc2"
+_INT = struct.Struct(">Bq")
+_FLOAT32 = struct.Struct(">Bf")
+_FLOAT64 = struct.Struct(">Bd")
+_NAN32 = bytes.fromhex("ca7fc00000")
+_NAN64 = bytes.fromhex("cb7ff8000000000000")
+
+Encode = Callable[[Any], bytes]
+Convert = Callable[[Any], Any]
+
+
+def pack_int(value: int) -> bytes:
+    """Nine bytes, whatever the value.
+
+    >>> pack_int(1).hex()
+    'd30000000000000001'
+    """
+    return _INT.pack(0xD3, value)
+
+
+def pack_str(value: str) -> bytes:
+    """UTF-8 with the shortest header."""
+    raw = value.encode()
+    if len(raw) < 32:
+        return bytes((0xA0 | len(raw),)) + raw
+    return _header(len(raw), 0xD9, 0xDA, 0xDB) + raw
+
+
+def pack_bytes(value: bytes) -> bytes:
+    """A binary with the shortest header."""
+    return _header(len(value), 0xC4, 0xC5, 0xC6) + value
+
+
+def pack_array(items: Sequence[bytes]) -> bytes:
+    """An array of items that are packed already."""
+    size = len(items)
+    return (bytes((0x90 | size,)) if size < 16 else _header(size, None, 0xDC, 0xDD)) + b"".join(items)
+
+
+def encoder(dtype: DType) -> Encode:
+    """How a value of that dtype, or None, is packed. A timestamp is a datetime or an int of microseconds."""
+    if dtype.element is not None:
+        encode_item = encoder(dtype.element)
+        return lambda value: NIL if value is None else pack_array([encode_item(item) for item in value])
+    pack = _PACK[dtype.name]
+    return lambda value: NIL if value is None else pack(value)
+
+
+def row_encoder(dtypes: Iterable[DType]) -> Callable[[Iterable[Any]], bytes]:
+    """How a row, values in meta's order, is packed."""
+    encoders = [encoder(dtype) for dtype in dtypes]
+
+    def encode(row: Iterable[Any]) -> bytes:
+        return pack_array([pack(value) for pack, value in zip(encoders, row, strict=True)])
+
+    return encode
+
+
+def converter(dtype: DType) -> Convert | None:
+    """What a reader does to a decoded value to get the Python value; None: nothing."""
+    scalar = dtype.element or dtype
+    if scalar.name != "timestamp":
+        return None
+    if dtype.element is None:
+        return lambda value: None if value is None else from_micros(value)
+    return lambda value: value and [None if item is None else from_micros(item) for item in value]
+
+
+def _pack_float32(value: float) -> bytes:
+    return _NAN32 if math.isnan(value) else _FLOAT32.pack(0xCA, value)
+
+
+def _pack_float64(value: float) -> bytes:
+    return _NAN64 if math.isnan(value) else _FLOAT64.pack(0xCB, value)
+
+
+def _pack_timestamp(value: datetime | int) -> bytes:
+    return pack_int(to_micros(value) if isinstance(value, datetime) else value)
+
+
+def _header(size: int, one: int | None, two: int, four: int) -> bytes:
+    if size < 0x100 and one is not None:
+        return bytes((one, size))
+    return struct.pack(">BH", two, size) if size < 0x10000 else struct.pack(">BI", four, size)
+
+
+_PACK: dict[str, Encode] = {
+    "bool": lambda value: _TRUE if value else _FALSE,
+    "int32": pack_int,
+    "int64": pack_int,
+    "float32": _pack_float32,
+    "float64": _pack_float64,
+    "string": pack_str,
+    "bytes": pack_bytes,
+    "timestamp": _pack_timestamp,
+}

@@ -1,0 +1,150 @@
+"""Connections to the server, and what its errors mean to a person.
+
+A publisher's `Session` is one connection, opened once: a write that is sent again after a lost connection could land
+in a server that was restored meanwhile, so nothing here retries or reconnects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.retry import Retry
+
+from skewless.errors import OnlineError, StoreUnavailable
+
+TIMEOUT_SECONDS = 30.0
+
+Command = Sequence[Any]
+
+
+class Session:
+    """One connection to the server; it is over at its first failure.
+
+    Raises StoreUnavailable when the server cannot be reached, is full, read-only or denies access.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connect."""
+        self.address = address_of(url)
+        with translated(self.address):
+            pool = redis.ConnectionPool.from_url(
+                url,
+                protocol=2,
+                retry=Retry(NoBackoff(), 0),
+                socket_timeout=TIMEOUT_SECONDS,
+                socket_connect_timeout=5.0,
+                health_check_interval=0,
+            )
+            self._connection: Any = pool.make_connection()
+            self._connection.connect()
+
+    def __enter__(self) -> Self:
+        """Use it in a with statement: it is closed at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; closing twice is fine."""
+        self._connection.disconnect()
+
+    def call(self, *command: Any) -> Any:
+        """Send one command and give its reply."""
+        return self.pipeline([command])[0]
+
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """Send the commands at once and give their replies; the first error among them is raised."""
+        with translated(self.address):
+            if not self._connection.is_connected:
+                raise redis.ConnectionError("the connection was lost before; a publish is never continued")
+            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            replies = [self._reply() for _ in commands]
+            for reply in replies:
+                if isinstance(reply, ResponseError):
+                    raise reply
+        return replies
+
+    def atomically(self, *commands: Command) -> list[Any]:
+        """Run the commands as one instant of the server."""
+        replies: list[Any] = self.pipeline([("MULTI",), *commands, ("EXEC",)])[-1]
+        return replies
+
+    def _reply(self) -> Any:
+        try:
+            return self._connection.read_response()
+        except ResponseError as error:  # this command's; the replies to the others follow
+            return error
+
+
+def client(url: str) -> redis.Redis:
+    """A pooled client for readers, which may retry: reading twice does no harm."""
+    with translated(address_of(url)):
+        return redis.Redis.from_url(url, protocol=2, socket_timeout=5.0, socket_connect_timeout=5.0)
+
+
+def demand_safe(session: Session) -> None:
+    """Raise StoreUnavailable unless the server takes writes and never evicts a key."""
+    memory, replication = session.pipeline([("INFO", "memory"), ("INFO", "replication")])
+    policy = _info(memory).get("maxmemory_policy", "unknown")
+    if policy != "noeviction":
+        raise StoreUnavailable(
+            f"the online store at {session.address} has maxmemory-policy {policy}, so it may drop single keys, which "
+            "readers would take for entities without rows; run `CONFIG SET maxmemory-policy noeviction` there, and "
+            "set it in the server's configuration"
+        )
+    role = _info(replication).get("role", "unknown")
+    if role != "master":
+        raise StoreUnavailable(
+            f"the online store at {session.address} is a {role}; set SKEWLESS_REDIS_URL to the primary"
+        )
+
+
+def address_of(url: str) -> str:
+    """Host and port, without the password."""
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """Turn the client's errors into ours."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise StoreUnavailable(
+            f"the online store at {address} is full; give it memory (maxmemory), then publish again. Readers keep what "
+            "they have; rollback, expire and hold still work"
+        ) from error
+    except (ReadOnlyError, AuthenticationError, AuthorizationError, NoPermissionError) as error:
+        raise StoreUnavailable(
+            f"the online store at {address} refuses: {error}; check SKEWLESS_REDIS_URL"
+        ) from error
+    except ResponseError as error:
+        raise OnlineError(f"the online store at {address} answered: {error}") from error
+    except ValueError as error:
+        raise StoreUnavailable(f"SKEWLESS_REDIS_URL is no address of a Redis server: {error}") from error
+    except (RedisError, OSError) as error:
+        raise StoreUnavailable(
+            f"the online store at {address} cannot be reached ({error}); start it, or set SKEWLESS_REDIS_URL to where "
+            "it is, and run the command again"
+        ) from error
+
+
+def _info(reply: bytes) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)

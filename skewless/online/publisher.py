@@ -1,0 +1,292 @@
+"""Publishing a revision: every entity of a view changes in one instant, or none does.
+
+open -> drop garbage -> meta -> rows -> sample -> flip -> ledger -> drop the epoch before the previous. No write is
+ever sent twice: a publish that fails is over, and the next one begins a new epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from skewless.errors import DataError, OnlineError
+from skewless.ledger.events import Event, Kind, new_event_id
+from skewless.model import FeatureView
+from skewless.online.connection import Session, demand_safe
+from skewless.online.keys import KeyKind, entity_key
+from skewless.online.publication import Progress, Publication, Receipt, Step
+from skewless.online.reader import OnlineReader
+from skewless.online.reconcile import Agreement, OnlineView, reconcile_over
+from skewless.online.records import Meta, Row
+from skewless.online.rows import Sample, encoded, key_kinds
+from skewless.online.scripts import refusal, run
+from skewless.online.sweep import sweep
+from skewless.online.telling import at_flip, encode_events, withdrawals
+from skewless.timeline import after, due, format_instant, to_micros
+
+_PIPELINE = 1000
+_PIPELINE_BYTES = 1_000_000
+
+
+def publish(
+    place: OnlineView,
+    publication: Publication,
+    rows: pa.RecordBatchReader,
+    *,
+    actor: str | None = None,
+    reason: str | None = None,
+    rollback: bool = False,
+    progress: Progress = lambda step, rows: None,
+) -> Receipt:
+    """Make a revision live, whole. With `rollback` it may be an older one, and the view is held afterwards.
+
+    rows  the revision: join keys and fields, any batches, each entity once
+    A revision that is live already is not published again (unless it was expired by hand).
+
+    Raises PublishRefused (code held, moved, superseded, not_due, older), StoreUnavailable, DataError when the rows
+    are not what the definition and the ledger say, OnlineError when what readers would get differs from the rows.
+    Whatever it raises before the flip, readers keep what they have; after it, the next operation tells the ledger.
+    """
+    kinds = key_kinds(rows.schema, publication.view)
+    reader = OnlineReader(place.redis_url, place.namespace)
+    try:
+        with Session(place.redis_url) as session:
+            demand_safe(session)
+            seen = reconcile_over(session, place)
+            if _is_live(seen, publication) and not rollback:
+                return _already_live(publication, seen)
+            _demand_in_order(seen, publication, rollback)
+            attempt = _Attempt(place, publication, session, reader, seen, rollback, actor, reason, progress)
+            return attempt.run(rows, kinds)
+    finally:
+        reader.close()
+
+
+@dataclass
+class _Attempt:
+    """One publish on its way; nothing of it is ever tried again."""
+
+    place: OnlineView
+    publication: Publication
+    session: Session
+    reader: OnlineReader
+    seen: Agreement
+    rollback: bool
+    actor: str | None
+    reason: str | None
+    progress: Progress
+    generation: int = 0
+
+    def run(self, rows: pa.RecordBatchReader, kinds: tuple[KeyKind, ...]) -> Receipt:
+        garbage = self.open()
+        self.clean(garbage)
+        self.describe(Meta.of(self.publication.view, self.publication.fingerprint, kinds))
+        sample = self.write(rows, kinds)
+        self.compare(sample, kinds)
+        events = self.events()
+        flip = self.flip(events)
+        self.place.ledger.append(*at_flip(events, flip))
+        self.progress(Step.TOLD, sample.seen)
+        self.sweep_behind()
+        return self.receipt(flip, events)
+
+    def open(self) -> list[str]:
+        seen = self.seen
+        answer = run(
+            self.session, "open", self.place.keys, seen.state.flip, seen.generation, True, self.rollback
+        )
+        self.generation = int(answer[0])
+        self.progress(Step.OPENED, 0)
+        return answer[2].split()
+
+    def clean(self, garbage: list[str]) -> None:
+        if garbage or self.seen.lost:
+            sweep(self.session, self.place.keys, below=self.generation, kept=self.readable())
+        self.progress(Step.CLEANED, 0)
+
+    def describe(self, meta: Meta) -> None:
+        self.write_new([(self.place.keys.meta(self.generation), meta.encode())])
+        self.progress(Step.DESCRIBED, 0)
+
+    def write(self, rows: pa.RecordBatchReader, kinds: tuple[KeyKind, ...]) -> Sample:
+        keys, sample = self.place.keys, Sample()
+        pairs = encoded(iter(rows), self.publication.view, kinds, self.generation, sample)
+        for part in _parts((keys.entity(self.generation, key), value) for key, value in pairs):
+            self.write_new(part)
+            self.progress(Step.WRITTEN, sample.seen)
+        if sample.seen != self.publication.rows:
+            raise DataError(
+                f"revision {self.publication.revision} of {self.publication.view.name!r} has {sample.seen} rows, but the ledger "
+                f"says {self.publication.rows}; build it again. Nothing was published"
+            )
+        return sample
+
+    def write_new(self, pairs: list[tuple[str, bytes]]) -> None:
+        """Write keys that nobody has written; every acknowledgement counts, and the publish must still be ours."""
+        commands = [("SET", key, value, "NX") for key, value in pairs]
+        *acknowledged, writing = self.session.pipeline(
+            [*commands, ("HGET", self.place.keys.state, "writing")]
+        )
+        if writing != str(self.generation).encode():
+            raise refusal("superseded", "publish", self.place.view)
+        for (key, _), reply in zip(pairs, acknowledged, strict=True):
+            if reply != b"OK":
+                raise DataError(
+                    f"{key} was written twice: two rows of one entity? Build again. Nothing was published"
+                )
+
+    def compare(self, sample: Sample, kinds: tuple[KeyKind, ...]) -> None:
+        names = [entity_key(key, kinds) or "" for key, _ in sample.kept]
+        meta, rows = self.reader.read_generation(self.place.view, self.generation, self.generation, names)
+        view = self.publication.view
+        pairs: list[tuple[str, Row, Row | None]] = [
+            ("absent", constant_row(view, view.absent_row), meta.absent)
+        ]
+        pairs += [("expired", constant_row(view, view.expired_row), meta.expired)]
+        pairs += [(name, row, read) for name, (_, row), read in zip(names, sample.kept, rows, strict=True)]
+        for name, row, read in pairs:
+            if _identity(row) != _identity(read):
+                raise OnlineError(
+                    f"{self.place.view!r}: a reader would get {read} for {name!r}, and the row is {row}; nothing was "
+                    "published. This is a bug in skewless: please report it"
+                )
+        self.progress(Step.COMPARED, sample.seen)
+
+    def events(self) -> tuple[Event, ...]:
+        it = self.publication
+        published = Event(
+            kind=Kind.PUBLISHED,
+            event_id=new_event_id(),
+            snapshot_time=it.snapshot_time,
+            revision=it.revision,
+            fingerprint=it.fingerprint,
+            rows=it.rows,
+            generation=self.generation,
+            epoch=self.generation,
+            expires_at=it.expires_at,
+            actor=self.actor,
+            reason=self.reason,
+        )
+        if not self.rollback:
+            return (published,)
+        taken_back = withdrawals(self.seen.events, published, published, self.seen.state.flip)
+        return (published, *taken_back, Event(kind=Kind.HOLD, actor=self.actor, reason=self.reason))
+
+    def flip(self, events: tuple[Event, ...]) -> int:
+        it, expires_at = self.publication, self.publication.expires_at
+        (flip,) = run(
+            self.session,
+            "flip",
+            self.place.keys,
+            self.generation,
+            self.generation,
+            to_micros(it.snapshot_time),
+            to_micros(it.due_at),
+            "never" if expires_at is None else to_micros(expires_at),
+            self.rollback,
+            revision_order(self.seen.events, it.revision),
+            self.seen.flip,
+            encode_events(events),
+            due=format_instant(it.due_at),
+        )
+        self.progress(Step.FLIPPED, it.rows)
+        return int(flip)
+
+    def sweep_behind(self) -> None:
+        live = self.seen.state.pointer
+        kept = {self.generation} | ({live.epoch} if live and not self.rollback else set())
+        gone = sweep(self.session, self.place.keys, below=self.generation, kept=kept)
+        listed = {*gone, *self.seen.state.garbage, *self.readable()} - kept
+        run(self.session, "swept", self.place.keys, *sorted(listed))
+        self.progress(Step.SWEPT, self.publication.rows)
+
+    def readable(self) -> set[int]:
+        """The epochs that readers, or a rollback, may want while this publish is on its way."""
+        places = (self.seen.state.pointer, self.seen.state.previous)
+        return {place.epoch for place in places if place is not None}
+
+    def receipt(self, flip: int, events: tuple[Event, ...]) -> Receipt:
+        it = self.publication
+        return Receipt(
+            view=it.view.name,
+            generation=self.generation,
+            epoch=self.generation,
+            flip=flip,
+            snapshot_time=it.snapshot_time,
+            revision=it.revision,
+            rows=it.rows,
+            expires_at=it.expires_at,
+            withdrawn=tuple(event.revision or "" for event in events if event.kind is Kind.WITHDRAWN),
+        )
+
+
+def revision_order(events: tuple[Event, ...], revision: str) -> int:
+    """Where a revision stands among those of its snapshot: when the ledger first recorded that it was built."""
+    built = (event for event in events if event.kind is Kind.BUILT and event.revision == revision)
+    return next((to_micros(event.recorded_at) for event in built), 0)
+
+
+def constant_row(view: FeatureView, row: Row) -> Row:
+    """A row of the definition as a column of its dtypes holds it: a float32 has lost its digits beyond 24 bits."""
+    return tuple(
+        pa.array([value], item.dtype.arrow())[0].as_py() for value, item in zip(row, view.schema, strict=True)
+    )
+
+
+def _identity(value: object) -> object:
+    """What two values must share to be the same: NaN is NaN, 0.0 is not -0.0, True is not 1."""
+    if isinstance(value, list | tuple):
+        return tuple(_identity(item) for item in value)
+    return value.hex() if isinstance(value, float) else (type(value), value)
+
+
+def _is_live(seen: Agreement, publication: Publication) -> bool:
+    return (
+        seen.live is not None
+        and seen.live.revision == publication.revision
+        and seen.live.kind is not Kind.EXPIRED
+    )
+
+
+def _demand_in_order(seen: Agreement, publication: Publication, rollback: bool) -> None:
+    """Refuse early what the flip would refuse after all the writing."""
+    view, pointer = publication.view.name, seen.state.pointer
+    if not due(publication.due_at, seen.state.now):
+        raise refusal("not_due", "publish", view, due=format_instant(publication.due_at))
+    if pointer is None or rollback:
+        return
+    same = pointer.snapshot_time == publication.snapshot_time
+    older = same and revision_order(seen.events, publication.revision) < seen.state.order
+    if older or after(pointer.snapshot_time, publication.snapshot_time):
+        raise refusal("older", "publish", view)
+
+
+def _already_live(publication: Publication, seen: Agreement) -> Receipt:
+    pointer = seen.state.pointer
+    assert pointer is not None, "what is live has a pointer"
+    return Receipt(
+        view=publication.view.name,
+        generation=pointer.generation,
+        epoch=pointer.epoch,
+        flip=pointer.flip,
+        snapshot_time=pointer.snapshot_time,
+        revision=publication.revision,
+        rows=publication.rows,
+        expires_at=publication.expires_at,
+        already_live=True,
+    )
+
+
+def _parts(pairs: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    part: list[tuple[str, bytes]] = []
+    size = 0
+    for key, value in pairs:
+        part.append((key, value))
+        size += len(key) + len(value)
+        if len(part) == _PIPELINE or size > _PIPELINE_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

@@ -1,0 +1,128 @@
+"""Comparing the pointer with the ledger, before every operation: no flip goes untold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skewless.ledger.events import Event, Kind
+from skewless.ledger.table import Ledger
+from skewless.online.connection import Session
+from skewless.online.keys import ViewKeys
+from skewless.online.records import Pointer
+from skewless.online.scripts import run
+from skewless.online.state import OnlineState, read_state
+from skewless.online.telling import FLIPS, derived_id, is_frozen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnlineView:
+    """One view's place in the online store, and its ledger: what every operation is about."""
+
+    redis_url: str
+    namespace: str
+    view: str
+    ledger: Ledger
+
+    @property
+    def keys(self) -> ViewKeys:
+        """The names of its keys."""
+        return ViewKeys(self.namespace, self.view)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Pointer and ledger after they were compared.
+
+    live         the ledger's event of the live flip; None: nothing is live, or a server restored from long ago
+    lost         the pointer is behind the ledger, or gone: the next publish is full
+    generation   the ledger's greatest
+    flip         the ledger's last
+    """
+
+    state: OnlineState
+    events: tuple[Event, ...]
+    live: Event | None
+    lost: bool
+
+    @property
+    def generation(self) -> int:
+        """The greatest generation that the ledger tells of."""
+        return max((event.generation or 0 for event in self.events), default=0)
+
+    @property
+    def flip(self) -> int:
+        """The last flip that the ledger tells of."""
+        return last_flip(self.events)
+
+
+def reconcile(place: OnlineView) -> Agreement:
+    """Compare over a connection of its own, and enter what the ledger lacks.
+
+    Raises StoreUnavailable, LedgerError.
+    """
+    with Session(place.redis_url) as session:
+        return reconcile_over(session, place)
+
+
+def reconcile_over(session: Session, place: OnlineView) -> Agreement:
+    """Compare over this connection, and enter what the ledger lacks.
+
+    The ledger is read first: read after the pointer, it could hold a newer flip and make the pointer look lost.
+    """
+    events = place.ledger.read()
+    state = read_state(session, place.keys)
+    missing = untold(events, state)
+    if missing:
+        place.ledger.append(*missing)
+        events = place.ledger.read()
+    lost = is_lost(events, state)
+    if lost and not state.held and is_frozen(events):
+        run(session, "hold", place.keys)  # the restored file is from before the hold, and the ledger is not
+        state = read_state(session, place.keys)
+    return Agreement(state, events, live_event(events, state.pointer), lost)
+
+
+def untold(events: Sequence[Event], state: OnlineState) -> tuple[Event, ...]:
+    """What the ledger lacks: the events of the last flip, or that the pointer was lost."""
+    known = {event.event_id for event in events}
+    if state.told is not None and state.told.flip == state.flip and state.told.flip > last_flip(events):
+        return state.told.events
+    if not is_lost(events, state):
+        return ()
+    event = _lost(events, state)
+    return () if event.event_id in known else (event,)
+
+
+def is_lost(events: Sequence[Event], state: OnlineState) -> bool:
+    """Whether the pointer is behind the ledger, or gone."""
+    return (state.flip or 0) < last_flip(events)
+
+
+def last_flip(events: Sequence[Event]) -> int:
+    """The last flip in the ledger; 0 where there is none."""
+    return max((event.flip or 0 for event in events if event.kind in FLIPS), default=0)
+
+
+def live_event(events: Sequence[Event], pointer: Pointer | None) -> Event | None:
+    """The event of the pointer's flip."""
+    found = [event for event in events if pointer and event.kind in FLIPS and event.flip == pointer.flip]
+    return found[-1] if found else None
+
+
+def _lost(events: Sequence[Event], state: OnlineState) -> Event:
+    """What readers were left with; the id derives from both flips, so that it is entered once."""
+    pointer, seen = state.pointer, live_event(events, state.pointer)
+    return Event(
+        kind=Kind.LOST,
+        event_id=derived_id("lost", last_flip(events), state.flip),
+        effective_at=state.now,
+        snapshot_time=pointer.snapshot_time if pointer else None,
+        revision=seen.revision if seen else None,
+        fingerprint=seen.fingerprint if seen else None,
+        flip=state.flip,
+        generation=pointer.generation if pointer else None,
+        epoch=pointer.epoch if pointer else None,
+        expires_at=state.expires_at,
+        reason="the server lost its last changes" if pointer else "the server lost the view",
+    )
