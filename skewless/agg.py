@@ -33,21 +33,23 @@ class Aggregate:
     def problems(self) -> Iterator[str]:
         """Every mistake that can be seen without the source."""
         if not isinstance(self.window, timedelta):
-            yield f"the window of {self.function} is {self.window!r}; give a timedelta, e.g. timedelta(hours=1)"
+            yield f"window={self.window!r} of {self.function} is none; give e.g. timedelta(hours=1)"
         elif self.window <= timedelta(0):
-            yield f"the window of {self.function} is {self.window}; it must be longer than zero"
+            yield f"window={self.window} of {self.function} is empty; it must be longer than zero"
         if self.nulls not in get_args(Nulls):
             yield f"nulls={self.nulls!r} is no null rule; use one of {', '.join(get_args(Nulls))}"
         if self.column is None and self.nulls != "skip":
-            yield f"count of rows has no column whose nulls could be treated; drop nulls={self.nulls!r} or name a column"
+            yield f"a count of rows has no nulls to treat; drop nulls={self.nulls!r} or name a column"
         if self.column is not None and not (isinstance(self.column, str) and self.column.strip()):
             yield f"{self.function} needs a column or an SQL expression, not {self.column!r}"
+        if self.where is not None and not (isinstance(self.where, str) and self.where.strip()):
+            yield f"where={self.where!r} is no condition; give SQL, e.g. where='amount > 0'"
 
 
 def count(
     column: str | None = None, *, window: timedelta, nulls: Nulls = "skip", where: str | None = None
 ) -> Aggregate:
-    """How many rows; with a column, how many values are not null after the null rule. 0 where there are none."""
+    """How many rows, or with a column, how many values are not null after the null rule; else 0."""
     return Aggregate("count", column, window, nulls, where)
 
 

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any, Protocol
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 # croniter reads "R" as a random value and "H" as a hashed one: no schedule that everybody agrees on.
 _RANDOM = re.compile(r"(?<![a-z])[rh](?![a-z])", re.IGNORECASE)
@@ -144,11 +145,13 @@ class Schedule:
         plain = isinstance(cron, str) and len(cron.split()) == 5 and not _RANDOM.search(cron)
         if not plain or not croniter.is_valid(cron):
             raise ValueError(self._advice())
+        if not _ever_ticks(cron):
+            raise ValueError(f"schedule {self.expression!r} has no date: its day is in none of its months")
         object.__setattr__(self, "cron", cron)
 
     def _advice(self) -> str:
         presets = ", ".join(PRESETS)
-        return f"schedule {self.expression!r} does not parse; write five cron fields in UTC, or one of {presets}"
+        return f"schedule {self.expression!r} does not parse; write five UTC cron fields, or one of {presets}"
 
     def __str__(self) -> str:
         return self.expression
@@ -175,30 +178,61 @@ class Schedule:
     def interval_ending(self, tick: datetime) -> Interval:
         """The data interval whose end is `tick`; ValueError, with the nearest ticks, if none ends there."""
         if not self.is_tick(tick):
-            before, later = format_instant(self.newest_at(tick)), format_instant(self.next_after(tick))
+            near = f"{format_instant(self.newest_at(tick))} and {format_instant(self.next_after(tick))}"
             raise ValueError(
-                f"{format_instant(tick)} ends no interval of {self.expression!r}; the nearest are {before} and {later}"
+                f"{format_instant(tick)} ends no interval of {self.expression!r}; near are {near}"
             )
         return Interval(self.previous_to(tick), utc(tick))
 
     def ticks(self, start: datetime, end: datetime) -> Iterator[datetime]:
-        """Every tick with start <= tick <= end, oldest first."""
-        cron = croniter(self.cron, utc(start) - MICROSECOND)
-        tick: datetime = cron.get_next(datetime)
-        while tick <= utc(end):
-            yield tick
-            tick = cron.get_next(datetime)
+        """Every tick with start <= tick <= end, oldest first.
+
+        The cron library steps from day to day only: a step takes it 80 microseconds, and hours are many.
+        """
+        start, end = utc(start), utc(end)
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        days = croniter(" ".join(["0 0", *self.cron.split()[2:]]), midnight - MICROSECOND)
+        day: datetime = days.get_next(datetime)
+        while day <= end:
+            yield from (tick for time in self._times_of_day if start <= (tick := day + time) <= end)
+            day = days.get_next(datetime)
 
     @cached_property
-    def longest_interval(self) -> timedelta:
-        """The longest of 1,500 successive intervals from 2000 on.
+    def _times_of_day(self) -> tuple[timedelta, ...]:
+        minutes, hours = croniter.expand(self.cron)[0][:2]
+        each_minute = range(60) if minutes == ["*"] else minutes
+        each_hour = range(24) if hours == ["*"] else hours
+        return tuple(sorted({timedelta(hours=h, minutes=m) for h in each_hour for m in each_minute}))
 
-        1,500 minutes is more than a day and 1,500 days is more than a leap cycle, so every gap that a cron
-        field of minutes, hours, days, weekdays or months can make is among them.
-        """
-        cron = croniter(self.cron, datetime(2000, 1, 1, tzinfo=UTC))
-        ticks: list[datetime] = [cron.get_next(datetime) for _ in range(1500)]
-        return max(later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False))
+    @property
+    def longest_interval(self) -> timedelta:
+        """The longest time between two successive ticks."""
+        return _longest_interval(self.cron)
+
+
+@lru_cache(maxsize=256)
+def _ever_ticks(cron: str) -> bool:
+    """30 February parses, and never comes."""
+    try:
+        croniter(cron, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
+    except CroniterBadDateError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def _longest_interval(cron: str) -> timedelta:
+    """The longest interval of 500 days that have ticks, from 2000, a leap year, on.
+
+    Every such day has ticks at the same times. 500 of them are more than a year of daily ticks, and more than
+    a leap cycle where fewer days of a year have some.
+    """
+    times = Schedule(cron)._times_of_day
+    stepper = croniter(" ".join(["0 0", *cron.split()[2:]]), datetime(1999, 12, 31, tzinfo=UTC))
+    days: list[datetime] = [stepper.get_next(datetime) for _ in range(500)]
+    inside = (later - earlier for earlier, later in pairwise(times))
+    across = ((later + times[0]) - (earlier + times[-1]) for earlier, later in pairwise(days))
+    return max(*inside, *across)
 
 
 # -- the clock --------------------------------------------------------------------------------------------

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from skewless.timeline import utc
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,26 +56,47 @@ class DType:
         if self.name in _INTEGER_BITS:
             bits = _INTEGER_BITS[self.name]
             return isinstance(value, int) and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
-        return isinstance(value, _PYTHON_TYPES[self.name])
+        fits = self not in FLOATS or _fits(self, value)
+        return fits and isinstance(value, _PYTHON_TYPES[self.name])
+
+    def canonical(self, value: Any) -> Any:
+        """The accepted value as this dtype holds it, so that every reader hands out the same bits.
+
+        Floats are rounded to their width and NaN is canonical, timestamps are in UTC, arrays are tuples.
+
+        >>> Float32.canonical(0.1)
+        0.10000000149011612
+        """
+        if self.element is not None:
+            return tuple(self.element.canonical(item) for item in value)
+        if self in FLOATS:
+            return math.nan if value != value else _rounded(self, value)
+        return utc(value) if self.name == "timestamp" else value
+
+
+def _rounded(dtype: DType, value: float) -> float:
+    layout = "<f" if dtype.name == "float32" else "<d"
+    rounded: float = struct.unpack(layout, struct.pack(layout, value))[0]
+    return rounded
+
+
+def _fits(dtype: DType, value: Any) -> bool:
+    try:
+        _rounded(dtype, value)
+    except (OverflowError, struct.error):
+        return False
+    return True
 
 
 _INTEGER_BITS = {"int32": 32, "int64": 64}
-
-
-def _python_types() -> dict[str, tuple[type, ...]]:
-    from datetime import datetime
-
-    return {
-        "bool": (bool,),
-        "float32": (float, int),
-        "float64": (float, int),
-        "string": (str,),
-        "bytes": (bytes,),
-        "timestamp": (datetime,),
-    }
-
-
-_PYTHON_TYPES = _python_types()
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "float32": (float, int),
+    "float64": (float, int),
+    "string": (str,),
+    "bytes": (bytes,),
+    "timestamp": (datetime,),
+}
 
 Bool = DType("bool", "boolean")
 Int32 = DType("int32", "int")
@@ -85,7 +111,7 @@ SCALARS = (Bool, Int32, Int64, Float32, Float64, String, Bytes, Timestamp)
 FLOATS = (Float32, Float64)
 
 
-def Array(element: DType) -> DType:  # noqa: N802 -- reads like the dtypes beside it
+def Array(element: DType) -> DType:
     """An array of a scalar dtype: embeddings, last_n.
 
     >>> Array(Float32).name
@@ -101,4 +127,5 @@ def parse(name: str) -> DType:
     for dtype in (*SCALARS, *(Array(scalar) for scalar in SCALARS)):
         if dtype.name == name:
             return dtype
-    raise ValueError(f"unknown dtype {name!r}; known are {', '.join(s.name for s in SCALARS)} and array<one of them>")
+    known = ", ".join(scalar.name for scalar in SCALARS)
+    raise ValueError(f"unknown dtype {name!r}; known are {known} and array<one of them>")

@@ -25,8 +25,8 @@ class Expectation:
         """Freeze the arguments, in the order of their names."""
         object.__setattr__(self, "type", type)
         object.__setattr__(self, "severity", severity)
-        frozen = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
-        object.__setattr__(self, "arguments", tuple(sorted(frozen.items())))
+        frozen = ((name, tuple(it) if isinstance(it, list) else it) for name, it in arguments.items())
+        object.__setattr__(self, "arguments", tuple(sorted(frozen)))
 
     @property
     def kwargs(self) -> dict[str, Any]:
@@ -37,15 +37,15 @@ class Expectation:
     def columns(self) -> tuple[str, ...]:
         """The columns that it speaks of."""
         named = [value for name, value in self.arguments if name in ("column", "column_A", "column_B")]
-        listed = [column for name, value in self.arguments if name in ("column_list", "column_set") for column in value]
-        return (*named, *listed)
+        lists = [value for name, value in self.arguments if name in ("column_list", "column_set")]
+        return (*named, *(column for columns in lists for column in columns))
 
     def problems(self, columns: tuple[str, ...]) -> Iterator[str]:
         """Every mistake that can be seen without data; `columns` are the keys and fields of the view."""
         from skewless.errors import did_you_mean
 
         if not isinstance(self.type, str) or not re.fullmatch(r"expect_[a-z_]+", self.type):
-            yield f"expectation {self.type!r} is no Great Expectations name like 'expect_column_values_to_not_be_null'"
+            yield f"expectation {self.type!r} is no name like 'expect_column_values_to_not_be_null'"
         if self.severity not in SEVERITIES:
             yield f"{self.type}: severity {self.severity!r} is unknown; use 'critical' or 'warning'"
         for column in self.columns:

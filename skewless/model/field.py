@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skewless.agg import Aggregate
-from skewless.model.origin import name_problems
+from skewless.model.checks import name_problems
+from skewless.model.origin import freeze
 from skewless.types import DType
 
 NUMBERS = ("int32", "int64", "float32", "float64")
@@ -19,7 +20,8 @@ class Field:
 
     value    None: the source column of the field's own name; a string: a Spark SQL expression over the
              source's columns; or an aggregate from `skewless.agg`
-    default  of the field's dtype; replaces a null result, in training and online, for known and unknown entities
+    default  of the field's dtype; replaces a null result, in training and online, for known and unknown
+             entities
     """
 
     name: str
@@ -28,9 +30,14 @@ class Field:
     default: Any = None
     description: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep a default as its dtype holds it; one that does not fit stays, for `problems` to tell."""
+        if isinstance(self.dtype, DType) and self.default is not None and self.dtype.accepts(self.default):
+            freeze(self, default=self.dtype.canonical(self.default))
+
     @property
     def expression(self) -> str | None:
-        """What is read of each row, as SQL: the expression, the aggregate's column, or None for a count of rows."""
+        """What is read of each row, as SQL: an expression or a column; None for a count of rows."""
         if isinstance(self.value, Aggregate):
             return self.value.column
         return f"`{self.name}`" if self.value is None else self.value
@@ -49,15 +56,12 @@ class Field:
     def of_no_rows(self) -> Any:
         """The field's value for an entity without visible rows."""
         nothing = self.aggregate.result_of_nothing if self.aggregate else None
-        return self._as_dtype(self.default if nothing is None else nothing)
+        return self.default if nothing is None else self.dtype.canonical(nothing)
 
     @property
     def of_nothing_known(self) -> Any:
         """The field's value in an expired view."""
-        return self._as_dtype(self.default)
-
-    def _as_dtype(self, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and self.dtype.name in ("float32", "float64") else value
+        return self.default
 
     def problems(self) -> Iterator[str]:
         """Every mistake that can be seen without the source."""
@@ -71,8 +75,15 @@ class Field:
         if self.default is not None and not self.dtype.accepts(self.default):
             yield f"field {self.name!r}: default {self.default!r} is no {self.dtype}"
         if isinstance(self.value, Aggregate):
-            yield from (f"field {self.name!r}: {problem}" for problem in self.value.problems())
-            if self.value.function in ("count", "sum", "avg") and self.dtype.name not in NUMBERS:
-                yield f"field {self.name!r}: {self.value.function} gives a number, not a {self.dtype}"
+            yield from (f"field {self.name!r}: {problem}" for problem in self._aggregate_problems(self.value))
         elif self.value is not None and not (isinstance(self.value, str) and self.value.strip()):
-            yield f"field {self.name!r}: value must be an SQL expression or an aggregate from agg, not {self.value!r}"
+            yield f"field {self.name!r}: value={self.value!r} is neither SQL nor an aggregate from agg"
+
+    def _aggregate_problems(self, aggregate: Aggregate) -> Iterator[str]:
+        yield from aggregate.problems()
+        if self.dtype.name in NUMBERS:
+            return
+        if aggregate.function in ("count", "sum", "avg"):
+            yield f"{aggregate.function} gives a number, not a {self.dtype}"
+        elif aggregate.nulls == "zero":
+            yield f"nulls='zero' is for numbers, not for a {self.dtype}; use 'skip' or 'forward_fill'"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from typing import Any
 
 from skewless.errors import DefinitionError, Problem
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Frames that are not the author's: this package, generated constructors, `dataclasses.replace`.
+_NOT_THE_AUTHOR = (str(Path(__file__).resolve().parent.parent) + os.sep, "<string>", dataclasses.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +27,43 @@ class Origin:
 
     @classmethod
     def of_caller(cls) -> Origin:
-        """The nearest frame outside this package (dataclass constructors count as inside)."""
+        """The nearest frame that the author wrote."""
         frame = sys._getframe(1)
-        while frame.f_back and (frame.f_code.co_filename.startswith((_PACKAGE, "<string>"))):
+        while frame.f_back and frame.f_code.co_filename.startswith(_NOT_THE_AUTHOR):
             frame = frame.f_back
         return cls(frame.f_code.co_filename, frame.f_lineno)
 
 
-@dataclass
-class Collector:
-    """What one loading of a folder has seen: every definition made, and every mistake in them."""
-
-    definitions: list[Any]
-    problems: list[Problem]
-
-
-_collector: ContextVar[Collector | None] = ContextVar("skewless_collector", default=None)
+_collected: ContextVar[list[Any] | None] = ContextVar("skewless_collected", default=None)
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """While open, definitions report their mistakes here instead of raising, so that all are told at once."""
-    collector = Collector([], [])
-    token = _collector.set(collector)
+def collecting() -> Iterator[list[Any]]:
+    """While open, definitions gather in the list instead of raising, so that all mistakes are told at once.
+
+    Whoever collects asks each definition for its `problems()`.
+    """
+    definitions: list[Any] = []
+    token = _collected.set(definitions)
     try:
-        yield collector
+        yield definitions
     finally:
-        _collector.reset(token)
+        _collected.reset(token)
 
 
-def settle(definition: Any, messages: Iterable[str]) -> None:
-    """End a definition's construction: raise what is wrong with it, or report it to the open collector."""
-    origin: Origin = definition.origin
-    problems = [Problem(origin.file, origin.line, str(definition.name), message) for message in messages]
-    collector = _collector.get()
-    if collector is not None:
-        collector.problems.extend(problems)
-        collector.definitions.append(definition)
-    elif problems:
+def settle(definition: Any) -> None:
+    """End a definition's construction: hand it to whoever collects, or raise what is wrong with it."""
+    definitions = _collected.get()
+    if definitions is not None:
+        definitions.append(definition)
+    elif problems := located_problems(definition):
         raise DefinitionError(problems)
 
 
-def name_problems(kind: str, name: Any) -> Iterator[str]:
-    """Names are `[A-Za-z][A-Za-z0-9_]*` without `__`, which separates view and field in results."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        yield f"{kind} name {name!r} is not a name; use a letter, then letters, digits and single underscores"
-    elif "__" in name:
-        yield f"{kind} name {name!r} contains '__', which separates view and field in results; use one underscore"
+def located_problems(definition: Any) -> list[Problem]:
+    """What is wrong with a definition, each with the place where it stands."""
+    origin: Origin = definition.origin
+    return [Problem(origin.file, origin.line, str(definition.name), text) for text in definition.problems()]
 
 
 def freeze(definition: Any, **values: Any) -> None:

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from skewless.model.checks import (
+    as_schedule,
+    as_tuple,
+    duration_problems,
+    name_problems,
+    schedule_problems,
+    start_problems,
+)
 from skewless.model.expectation import Expectation
-from skewless.model.origin import Origin, freeze, name_problems, settle
+from skewless.model.origin import Origin, freeze, settle
 from skewless.model.source import DeltaSource
 from skewless.model.view import FeatureView
 from skewless.timeline import Schedule, utc
@@ -26,19 +34,16 @@ class FeatureService:
 
     def __post_init__(self) -> None:
         """Freeze and check."""
-        freeze(self, origin=Origin.of_caller(), features=tuple(self.features), tags=tuple(self.tags))
-        settle(self, self._problems())
+        freeze(self, origin=Origin.of_caller(), features=as_tuple(self.features), tags=as_tuple(self.tags))
+        settle(self)
 
     @property
     def references(self) -> tuple[str, ...]:
         """Every feature as `view:feature`, in the order of the service."""
-        return tuple(
-            reference
-            for item in self.features
-            for reference in ([item] if isinstance(item, str) else [f"{item.name}:{name}" for name in item.fields])
-        )
+        return tuple(reference for item in self.features for reference in _references(item))
 
-    def _problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
+        """Every mistake that can be seen without the other definitions."""
         yield from name_problems("feature service", self.name)
         if not self.features:
             yield "the service has no features; give it views or 'view:feature' names"
@@ -50,6 +55,10 @@ class FeatureService:
         if len(set(self.references)) < len(self.references):
             twice = sorted({name for name in self.references if self.references.count(name) > 1})
             yield f"the service lists {', '.join(twice)} twice"
+
+
+def _references(item: FeatureView | str) -> list[str]:
+    return [item] if isinstance(item, str) else [f"{item.name}:{name}" for name in item.fields]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,21 +85,25 @@ class TrainingSet:
     def __post_init__(self) -> None:
         """Freeze and check."""
         freeze(
-            self, origin=Origin.of_caller(), expectations=tuple(self.expectations), tags=tuple(self.tags)
+            self,
+            origin=Origin.of_caller(),
+            schedule=as_schedule(self.schedule),
+            expectations=as_tuple(self.expectations),
+            tags=as_tuple(self.tags),
         )
-        if self.start is not None:
+        if isinstance(self.start, datetime):
             freeze(self, start=utc(self.start))
-        settle(self, self._problems())
+        settle(self)
 
-    def _problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
+        """Every mistake that can be seen without the other definitions."""
         yield from name_problems("training set", self.name)
         if not isinstance(self.service, FeatureService):
             yield f"service={self.service!r} is no FeatureService"
         if not isinstance(self.spine, DeltaSource):
             yield f"spine={self.spine!r} is no DeltaSource"
-        if self.label_delay < timedelta(0) or self.settle_timeout < timedelta(0):
-            yield "label_delay and settle_timeout cannot be negative"
-        try:
-            freeze(self, schedule=self.schedule if isinstance(self.schedule, Schedule) else Schedule(self.schedule))
-        except ValueError as error:
-            yield str(error)
+        yield from duration_problems(self, "label_delay", "settle_timeout", least=timedelta(0))
+        yield from start_problems(self)
+        yield from schedule_problems(self.schedule)
+        if not all(isinstance(item, Expectation) for item in self.expectations):
+            yield f"expectations={list(self.expectations)!r} holds something that is no Expectation"

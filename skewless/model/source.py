@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from skewless.model.origin import Origin, freeze, name_problems, settle
+from skewless.model.checks import as_tuple, duration_problems, name_problems
+from skewless.model.origin import Origin, freeze, settle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,8 @@ class DeltaSource:
 
     def __post_init__(self) -> None:
         """Freeze and check."""
-        event_id = (self.event_id,) if isinstance(self.event_id, str) else tuple(self.event_id)
-        freeze(self, origin=Origin.of_caller(), event_id=event_id)
-        settle(self, self._problems())
+        freeze(self, origin=Origin.of_caller(), event_id=as_tuple(self.event_id))
+        settle(self)
 
     @property
     def arrival_is_assumed(self) -> bool:
@@ -46,13 +46,20 @@ class DeltaSource:
         """The path or table name, as written."""
         return self.path or self.table or ""
 
-    def _problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
+        """Every mistake that can be seen without the table."""
         yield from name_problems("source", self.name)
         if (self.path is None) == (self.table is None):
-            yield "a source needs exactly one of path= (a Delta table under the warehouse, or a URI) and table="
-        if not isinstance(self.timestamp_field, str) or not self.timestamp_field:
-            yield f"timestamp_field is {self.timestamp_field!r}; name the column that says when an event happened"
-        if self.data_delay < timedelta(0):
-            yield f"data_delay is {self.data_delay}; rows cannot be expected before their interval ends: use 0 or more"
-        if self.max_silence is not None and self.max_silence <= timedelta(0):
-            yield f"max_silence is {self.max_silence}; it must be longer than zero"
+            yield "give exactly one of path= (a Delta table under the warehouse, or a URI) and table="
+        if not _is_name(self.timestamp_field):
+            yield f"timestamp_field is {self.timestamp_field!r}; name the column of event times"
+        if self.created_timestamp_column is not None and not _is_name(self.created_timestamp_column):
+            yield f"created_timestamp_column is {self.created_timestamp_column!r}; name a column, or drop it"
+        if not all(map(_is_name, self.event_id)):
+            yield f"event_id is {list(self.event_id)!r}; name the columns that identify an event"
+        yield from duration_problems(self, "data_delay", least=timedelta(0))
+        yield from duration_problems(self, "max_silence")
+
+
+def _is_name(column: object) -> bool:
+    return isinstance(column, str) and bool(column.strip())

@@ -8,10 +8,18 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from skewless.model.checks import (
+    as_schedule,
+    as_tuple,
+    duration_problems,
+    name_problems,
+    schedule_problems,
+    start_problems,
+)
 from skewless.model.entity import Entity
 from skewless.model.expectation import Expectation
 from skewless.model.field import Field
-from skewless.model.origin import Origin, freeze, name_problems, settle
+from skewless.model.origin import Origin, freeze, settle
 from skewless.model.source import DeltaSource
 from skewless.timeline import Schedule, utc
 
@@ -52,16 +60,18 @@ class FeatureView:
         freeze(
             self,
             origin=Origin.of_caller(),
-            entities=tuple(self.entities),
-            schema=tuple(self.schema),
-            expectations=tuple(self.expectations),
-            tags=tuple(self.tags),
+            entities=as_tuple(self.entities),
+            schema=as_tuple(self.schema),
+            schedule=as_schedule(self.schedule),
+            expectations=as_tuple(self.expectations),
+            tags=as_tuple(self.tags),
         )
-        if self.publish_delay is None and isinstance(self.source, DeltaSource):
-            freeze(self, publish_delay=self.source.data_delay + SETTLING_TIME)
-        if self.start is not None:
+        data_delay = getattr(self.source, "data_delay", None)
+        if self.publish_delay is None and isinstance(data_delay, timedelta):
+            freeze(self, publish_delay=data_delay + SETTLING_TIME)
+        if isinstance(self.start, datetime):
             freeze(self, start=utc(self.start))
-        settle(self, self._problems())
+        settle(self)
 
     @cached_property
     def join_keys(self) -> tuple[str, ...]:
@@ -71,7 +81,7 @@ class FeatureView:
     @cached_property
     def fields(self) -> dict[str, Field]:
         """The fields by name."""
-        return {item.name: item for item in self.schema}
+        return {item.name: item for item in self.schema if isinstance(item, Field)}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,52 +109,65 @@ class FeatureView:
         """When a reader of that snapshot begins to see the view as expired; None: never."""
         return None if self.max_staleness is None else snapshot_time + self.max_staleness
 
-    def _problems(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
+        """Every mistake that can be seen without the source."""
         yield from name_problems("feature view", self.name)
         if not self.entities:
             yield f"feature view {self.name!r} has no entity; give it at least one, e.g. entities=[user]"
-        if not all(isinstance(entity, Entity) for entity in self.entities):
-            yield f"entities={list(self.entities)!r} holds something that is no Entity"
-            return
-        if not isinstance(self.source, DeltaSource):
-            yield f"source={self.source!r} is no DeltaSource"
+        misfits = list(self._misfits())
+        yield from misfits
+        if misfits:
             return
         yield from self._schema_problems()
         yield from self._time_problems()
         for expectation in self.expectations:
             yield from expectation.problems(self.columns)
-        if not 0 <= self.min_rows <= 1:
-            yield f"min_rows is {self.min_rows}; it is a share of the previous snapshot's entities, from 0 to 1"
+        if type(self.min_rows) not in (float, int) or not 0 <= self.min_rows <= 1:
+            yield f"min_rows is {self.min_rows!r}; give a share of the previous snapshot's rows, from 0 to 1"
+
+    def _misfits(self) -> Iterator[str]:
+        for argument, kind in (("entities", Entity), ("schema", Field), ("expectations", Expectation)):
+            items = getattr(self, argument)
+            if not all(isinstance(item, kind) for item in items):
+                yield f"{argument}={list(items)!r} holds something that is no {kind.__name__}"
+        if not isinstance(self.source, DeltaSource):
+            yield f"source={self.source!r} is no DeltaSource"
 
     def _schema_problems(self) -> Iterator[str]:
         if not self.schema:
             yield "the schema has no field; give it at least one, e.g. Field(name='amount', dtype=Float32)"
         seen: dict[str, str] = {}
-        for name in (*self.join_keys, *(item.name for item in self.schema)):
+        for name in map(str, (*self.join_keys, *(item.name for item in self.schema))):
             if name.lower() in seen:
-                yield f"{name!r} and {seen[name.lower()]!r} collide; join keys and fields must differ by more than case"
+                yield f"{name!r} and {seen[name.lower()]!r} collide; names must differ by more than case"
             seen[name.lower()] = name
         for item in self.schema:
             yield from item.problems()
         if self.schema and self.ttl is not None and all(item.aggregate for item in self.schema):
-            yield "ttl has nothing to limit: every field is an aggregate with its own window; use max_staleness"
+            yield "ttl limits nothing: every field is an aggregate with its own window; use max_staleness"
 
     def _time_problems(self) -> Iterator[str]:
-        if self.ttl is not None and self.ttl <= timedelta(0):
-            yield f"ttl is {self.ttl}; it must be longer than zero"
-        if self.publish_delay < self.source.data_delay:
+        yield from start_problems(self)
+        yield from schedule_problems(self.schedule)
+        spans = [
+            *duration_problems(self, "publish_delay", least=timedelta(0)),
+            *duration_problems(self, "ttl", "max_staleness"),
+        ]
+        yield from spans
+        if not spans and isinstance(self.source.data_delay, timedelta):
+            yield from self._delay_problems(self.source.data_delay)
+
+    def _delay_problems(self, data_delay: timedelta) -> Iterator[str]:
+        if self.publish_delay < data_delay:
             yield (
                 f"publish_delay {self.publish_delay} is shorter than the source's data_delay "
-                f"{self.source.data_delay}; a snapshot cannot be due before its rows have arrived"
+                f"{data_delay}; a snapshot cannot be due before its rows have arrived"
             )
-        try:
-            schedule = self.schedule if isinstance(self.schedule, Schedule) else Schedule(self.schedule)
-        except ValueError as error:
-            yield str(error)
+        if self.max_staleness is None or not isinstance(self.schedule, Schedule):
             return
-        freeze(self, schedule=schedule)
-        if self.max_staleness is not None and self.max_staleness < schedule.longest_interval + self.publish_delay:
+        healthy = self.schedule.longest_interval + self.publish_delay
+        if self.max_staleness < healthy:
             yield (
-                f"max_staleness {self.max_staleness} is shorter than the longest interval of {schedule} plus "
-                f"publish_delay ({schedule.longest_interval + self.publish_delay}); readers would see a healthy view expire"
+                f"max_staleness {self.max_staleness} is shorter than the longest interval of {self.schedule} "
+                f"plus publish_delay ({healthy}); readers would see a healthy view expire"
             )

@@ -1,0 +1,127 @@
+"""What is wrong with definitions that stand together, and which of them are good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from skewless.errors import Problem, did_you_mean
+from skewless.model import DeltaSource, Entity, FeatureService, FeatureView, Field, TrainingSet
+from skewless.plan import sql
+
+KINDS: dict[type, str] = {
+    Entity: "entity",
+    DeltaSource: "source",
+    FeatureView: "feature view",
+    FeatureService: "feature service",
+    TrainingSet: "training set",
+}
+
+
+def check(definitions: Sequence[Any]) -> tuple[list[Any], list[Problem]]:
+    """The good definitions, and every mistake in the others.
+
+    A definition is good when nothing is wrong with it or with those that it is made of. Of several views,
+    services or training sets that share a name none is good: nobody can say which is meant.
+    """
+    everything = _with_parts(definitions)
+    mistakes = [(item, text) for item in everything for text in _own_problems(item)]
+    mistakes += _name_clashes(everything)
+    views = {item.name: item for item in everything if isinstance(item, FeatureView)}
+    mistakes += [(item, text) for item in everything for text in _reference_problems(item, views)]
+    bad = {id(item) for item, _ in mistakes}
+    good = [item for item in everything if _is_good(item, bad, views)]
+    return good, [
+        Problem(item.origin.file, item.origin.line, str(item.name), text) for item, text in mistakes
+    ]
+
+
+def unknown_field(view: FeatureView, name: str) -> str:
+    """What to say of a field that a view does not have."""
+    return (
+        f"feature view {view.name!r} has no field {name!r}{did_you_mean(name, view.fields)}; "
+        f"it has: {', '.join(view.fields)}"
+    )
+
+
+def _parts(item: Any, views: dict[str, FeatureView]) -> Iterator[Any]:
+    """The definitions that one is made of."""
+    if isinstance(item, FeatureView):
+        yield from (item.source, *item.entities)
+    elif isinstance(item, TrainingSet):
+        yield from (item.service, item.spine)
+    elif isinstance(item, FeatureService):
+        named = (
+            part if isinstance(part, FeatureView) else _view_named(part, views) for part in item.features
+        )
+        yield from (part for part in named if part is not None)
+
+
+def _view_named(reference: object, views: dict[str, FeatureView]) -> FeatureView | None:
+    return views.get(reference.partition(":")[0]) if isinstance(reference, str) else None
+
+
+def _with_parts(definitions: Iterable[Any]) -> list[Any]:
+    """Definitions and all that they are made of, each once: a part may have been made before this load."""
+    found: dict[int, Any] = {}
+    waiting = list(definitions)
+    while waiting:
+        item = waiting.pop(0)
+        if type(item) in KINDS and id(item) not in found:
+            found[id(item)] = item
+            waiting += _parts(item, {})
+    return list(found.values())
+
+
+def _is_good(item: Any, bad: set[int], views: dict[str, FeatureView]) -> bool:
+    parts = (part for part in _parts(item, views) if type(part) in KINDS)
+    return id(item) not in bad and all(_is_good(part, bad, views) for part in parts)
+
+
+def _own_problems(item: Any) -> Iterator[str]:
+    yield from item.problems()
+    if isinstance(item, FeatureView):
+        for each in (each for each in item.schema if isinstance(each, Field)):
+            texts = {"value": each.expression if each.value is not None else None, "where": each.where}
+            for argument, text in texts.items():
+                if isinstance(text, str) and text.strip():
+                    yield from (
+                        f"field {each.name!r}: {argument} {problem}" for problem in sql.problems(text)
+                    )
+
+
+def _reference_problems(item: Any, views: dict[str, FeatureView]) -> Iterator[str]:
+    """Features of a service that no view has."""
+    if not isinstance(item, FeatureService):
+        return
+    for reference in item.features:
+        if not isinstance(reference, str) or reference.count(":") != 1:
+            continue
+        view_name, _, name = reference.partition(":")
+        if view_name not in views:
+            yield f"{reference!r}: there is no feature view {view_name!r}{did_you_mean(view_name, views)}"
+        elif name not in views[view_name].fields:
+            yield f"{reference!r}: {unknown_field(views[view_name], name)}"
+
+
+def _name_clashes(everything: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """Names of one kind that are equal but for case; views and services, asked for in one place, are one kind."""
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for item in everything:
+        shared = "feature" if isinstance(item, FeatureView | FeatureService) else KINDS[type(item)]
+        groups.setdefault((shared, str(item.name).lower()), []).append(item)
+    for items in groups.values():
+        yield from _clashes(items)
+
+
+def _clashes(items: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+    """Each definition of a name but the first is told of; equal sources or entities may be written twice."""
+    first, *others = sorted(items, key=lambda item: (item.origin.file, item.origin.line))
+    for item in others:
+        if isinstance(item, Entity | DeltaSource) and item == first:
+            continue
+        kind, place = KINDS[type(first)], f"{first.origin.file.rpartition('/')[2]}:{first.origin.line}"
+        if item.name == first.name:
+            yield item, f"the name is taken by the {kind} of {place}; names must differ"
+        else:
+            yield item, f"the name differs only in case from the {kind} {first.name!r} of {place}; rename one"

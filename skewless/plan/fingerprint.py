@@ -1,0 +1,80 @@
+"""The fingerprint of a view: what decides its values, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from datetime import timedelta
+from typing import Any
+
+from skewless.model import DeltaSource, FeatureView, Field
+from skewless.timeline import MICROSECOND, to_micros
+from skewless.types import FLOATS, DType
+
+# Raise it when the engine gives another value for an unchanged definition and source.
+ENGINE_SEMANTICS = 1
+
+
+def fingerprint(view: FeatureView) -> str:
+    """SHA-256, as 64 hexadecimal digits, of canonical JSON of what decides the view's values."""
+    canonical = json.dumps(_content(view), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def short(fingerprint: str) -> str:
+    """The first 12 digits: enough for a table's name."""
+    return fingerprint[:12]
+
+
+def _content(view: FeatureView) -> dict[str, Any]:
+    return {
+        "semantics": ENGINE_SEMANTICS,
+        "keys": list(view.join_keys),
+        "fields": [_field(item) for item in sorted(view.schema, key=lambda item: item.name)],
+        "source": _source(view.source),
+        "ttl": _micros(view.ttl),
+    }
+
+
+def _source(source: DeltaSource) -> dict[str, Any]:
+    return {
+        "path": source.path,
+        "table": source.table,
+        "timestamp_field": source.timestamp_field,
+        "created_timestamp_column": source.created_timestamp_column,
+        "event_id": sorted(source.event_id),
+        "data_delay": _micros(source.data_delay),
+    }
+
+
+def _field(item: Field) -> dict[str, Any]:
+    aggregate = item.aggregate
+    return {
+        "name": item.name,
+        "dtype": item.dtype.name,
+        "expression": item.expression,
+        "default": None if item.default is None else _value(item.dtype, item.default),
+        "aggregate": aggregate
+        and {
+            "function": aggregate.function,
+            "window": _micros(aggregate.window),
+            "nulls": aggregate.nulls,
+            "where": aggregate.where,
+        },
+    }
+
+
+def _micros(span: timedelta | None) -> int | None:
+    return None if span is None else span // MICROSECOND
+
+
+def _value(dtype: DType, value: Any) -> Any:
+    """A value of the dtype as JSON that tells every two values apart: floats by their bits, bytes in hex."""
+    if dtype.element is not None:
+        return [_value(dtype.element, item) for item in value]
+    if dtype in FLOATS:
+        return struct.pack(">d", value).hex()
+    if dtype.name == "bytes":
+        return value.hex()
+    return to_micros(value) if dtype.name == "timestamp" else value
