@@ -131,8 +131,8 @@ class Ledger:
         except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
             raise LedgerError(
                 f"the ledger at {self.uri} cannot be {verb}: {_first_line(error)}. Repair access to that "
-                "folder, or restore it from a backup (`_delta_log` and its data files together), and run the command "
-                "again. Do not delete it: it alone knows which revisions are in force"
+                "folder, or restore it from a backup (`_delta_log` and its data files together), and run the "
+                "command again. Do not delete it: it alone knows which revisions are in force"
             ) from error
 
 
