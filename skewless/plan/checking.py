@@ -105,7 +105,7 @@ def _reference_problems(item: Any, views: dict[str, FeatureView]) -> Iterator[st
 
 
 def _name_clashes(everything: Sequence[Any]) -> Iterator[tuple[Any, str]]:
-    """Names of one kind that are equal but for case; views and services, asked for in one place, are one kind."""
+    """Names of one kind that are equal but for case; views and services, asked for in one place, are one."""
     groups: dict[tuple[str, str], list[Any]] = {}
     for item in everything:
         shared = "feature" if isinstance(item, FeatureView | FeatureService) else KINDS[type(item)]

@@ -6,16 +6,15 @@ from skewless import agg
 
 
 def _names(text: str) -> frozenset[str]:
-    return frozenset(text)
+    return frozenset(text.split())
 
 
 AGGREGATES = _names(
     """
     any any_value approx_count_distinct approx_percentile approx_top_k approx_top_k_accumulate
     approx_top_k_combine array_agg avg bit_and bit_or bit_xor bitmap_and_agg bitmap_construct_agg
-    bitmap_or_agg
-    bool_and bool_or collect_list collect_set corr count count_if count_min_sketch covar_pop covar_samp every
-    first first_value grouping grouping_id histogram_numeric hll_sketch_agg hll_union_agg
+    bitmap_or_agg bool_and bool_or collect_list collect_set corr count count_if count_min_sketch covar_pop covar_samp
+    every first first_value grouping grouping_id histogram_numeric hll_sketch_agg hll_union_agg
     kll_merge_agg_bigint kll_merge_agg_double kll_merge_agg_float kll_sketch_agg_bigint kll_sketch_agg_double
     kll_sketch_agg_float kurtosis last last_value listagg max max_by mean median min min_by mode percentile
     percentile_approx percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2
@@ -30,11 +29,7 @@ WINDOWS = _names(
     """
 )
 GENERATORS = _names("explode explode_outer inline inline_outer json_tuple posexplode posexplode_outer stack")
-CLOCK = _names(
-    """
-    curdate current_date current_time current_timestamp current_timezone localtimestamp now
-    """
-)
+CLOCK = _names("curdate current_date current_time current_timestamp current_timezone localtimestamp now")
 SURROUNDINGS = _names(
     """
     current_catalog current_database current_schema current_user input_file_block_length
@@ -61,17 +56,13 @@ def advice(name: str) -> str | None:
     if name in WINDOWS:
         return f"calls {name}(), which reads many rows; use an aggregate from agg with its window="
     if name in GENERATORS:
-        return (
-            f"calls {name}(), which makes several rows of one; use array functions, e.g. transform or filter"
-        )
+        return f"calls {name}(), which makes several rows of one; use array functions, e.g. transform"
     if name in CLOCK:
         return of_clock(f"calls {name}()")
     if name in SURROUNDINGS:
         return f"calls {name}(), which depends on where and by whom it runs; use only the source's columns"
     if name in RANDOM:
-        return (
-            f"calls {name}(), which differs each time; use a function of the source's columns, e.g. xxhash64"
-        )
+        return f"calls {name}(), which differs each time; use e.g. xxhash64 of the source's columns"
     return None
 
 
