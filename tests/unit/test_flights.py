@@ -164,6 +164,7 @@ def test_the_first_reading_that_is_late_enough():
     assert read("2013-11-03T06:40", 130, zone) == at("2013-11-04T06:30")  # both over: the next day
     assert read("2013-03-10T06:50", 230, zone) == at("2013-03-10T07:30")  # skipped: 03:30 EDT
     assert read("2013-07-01T03:50", 2400, zone) == at("2013-07-01T04:00")  # midnight
+    assert read("2013-07-01T04:00", 2400, zone) == at("2013-07-01T04:00")  # midnight at once
     assert read("2013-07-01T03:50", 5, zone) == at("2013-07-01T04:05")  # past midnight
 
 
@@ -333,3 +334,18 @@ def test_the_second_computation_skips_and_expires():
         at("2030-01-02T04:00"),
         None,
     )
+
+
+def test_the_second_computation_at_its_boundaries():
+    view = independent.VIEWS["carrier_delays"]
+    rows = independent.rows_by_entity(view, DEPARTED)[("AA",)]
+    at_nine = [row["event"] for row in rows][2]
+    assert (
+        independent.entity_features(view, rows, at_nine)["flights_7d"] == 2
+    )  # the event at 09:00 is not before it
+    assert independent.entity_features(view, rows, at_nine + 1)["flights_7d"] == 3
+    a_week_on = rows[0]["event"] + view.reach
+    assert (
+        independent.entity_features(view, rows, a_week_on)["flights_7d"] == 4
+    )  # the window's start is in it
+    assert independent.entity_features(view, rows, a_week_on + 1)["flights_7d"] == 3

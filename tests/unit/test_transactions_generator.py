@@ -32,7 +32,13 @@ def test_chance_is_the_same_on_every_machine():
 
 def test_the_same_seed_and_anchor_give_the_same_rows(rows):
     assert_frame_equal(transactions(ANCHOR), rows)
-    assert not transactions(ANCHOR, seed=8).amount.equals(rows.amount)
+
+
+def test_another_seed_changes_every_column(rows):
+    first = {seed: transactions(ANCHOR, seed=seed).drop_duplicates("transaction_id") for seed in (7, 8)}
+    both = first[7].merge(first[8], on="transaction_id")
+    for column in ("user_id", "amount", "merchant", "event_timestamp"):
+        assert (both[f"{column}_x"] == both[f"{column}_y"]).mean() < 0.05
 
 
 def test_another_anchor_moves_every_row_and_changes_nothing_else(rows):
