@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from skewless.errors import Problem, did_you_mean
@@ -22,18 +23,21 @@ def check(definitions: Sequence[Any]) -> tuple[list[Any], list[Problem]]:
     """The good definitions, and every mistake in the others.
 
     A definition is good when nothing is wrong with it or with those that it is made of. Of several views,
-    services or training sets that share a name none is good: nobody can say which is meant.
+    services or training sets with one name none is good: nobody can say which is meant.
     """
     everything = _with_parts(definitions)
+    groups = _by_shared_name(everything)
     mistakes = [(item, text) for item in everything for text in _own_problems(item)]
-    mistakes += _name_clashes(everything)
-    views = {item.name: item for item in everything if isinstance(item, FeatureView)}
+    mistakes += [mistake for items in groups for mistake in _clashes(items)]
+    views = {item.name: item for items in groups for item in reversed(items) if isinstance(item, FeatureView)}
     mistakes += [(item, text) for item in everything for text in _reference_problems(item, views)]
-    bad = {id(item) for item, _ in mistakes}
+    bad = {id(item) for item, _ in mistakes} | {id(item) for items in groups for item in _ambiguous(items)}
     good = [item for item in everything if _is_good(item, bad, views)]
-    return good, [
-        Problem(item.origin.file, item.origin.line, str(item.name), text) for item, text in mistakes
-    ]
+    return good, [_located(item, text) for item, text in mistakes]
+
+
+def _located(item: Any, text: str) -> Problem:
+    return Problem(item.origin.file, item.origin.line, str(item.name), text)
 
 
 def unknown_field(view: FeatureView, name: str) -> str:
@@ -104,24 +108,32 @@ def _reference_problems(item: Any, views: dict[str, FeatureView]) -> Iterator[st
             yield f"{reference!r}: {unknown_field(views[view_name], name)}"
 
 
-def _name_clashes(everything: Sequence[Any]) -> Iterator[tuple[Any, str]]:
-    """Names of one kind that are equal but for case; views and services, asked for in one place, are one."""
+def _by_shared_name(everything: Sequence[Any]) -> list[list[Any]]:
+    """Definitions whose names are equal but for case, in the order of file and line.
+
+    Views and services are asked for in one place, so they are one kind.
+    """
     groups: dict[tuple[str, str], list[Any]] = {}
-    for item in everything:
-        shared = "feature" if isinstance(item, FeatureView | FeatureService) else KINDS[type(item)]
-        groups.setdefault((shared, str(item.name).lower()), []).append(item)
-    for items in groups.values():
-        yield from _clashes(items)
+    for item in sorted(everything, key=lambda item: (item.origin.file, item.origin.line)):
+        kind = "feature" if isinstance(item, FeatureView | FeatureService) else KINDS[type(item)]
+        groups.setdefault((kind, str(item.name).lower()), []).append(item)
+    return list(groups.values())
 
 
 def _clashes(items: Sequence[Any]) -> Iterator[tuple[Any, str]]:
     """Each definition of a name but the first is told of; equal sources or entities may be written twice."""
-    first, *others = sorted(items, key=lambda item: (item.origin.file, item.origin.line))
+    first, *others = items
+    kind, place = KINDS[type(first)], f"{PurePath(first.origin.file).name}:{first.origin.line}"
     for item in others:
         if isinstance(item, Entity | DeltaSource) and item == first:
             continue
-        kind, place = KINDS[type(first)], f"{first.origin.file.rpartition('/')[2]}:{first.origin.line}"
         if item.name == first.name:
             yield item, f"the name is taken by the {kind} of {place}; names must differ"
         else:
             yield item, f"the name differs only in case from the {kind} {first.name!r} of {place}; rename one"
+
+
+def _ambiguous(items: Sequence[Any]) -> Sequence[Any]:
+    """Definitions that run or are asked for under a name that another has too."""
+    one_may_stand = len(items) == 1 or isinstance(items[0], Entity | DeltaSource)
+    return () if one_may_stand else items

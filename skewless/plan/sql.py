@@ -38,11 +38,8 @@ def columns_read(sql: str) -> frozenset[str]:
 def problems(sql: str) -> Iterator[str]:
     """Everything that keeps the text from being an expression over one row of the source."""
     tree = _parse(sql)
-    if isinstance(tree, str):
-        yield f"{sql!r} {tree}"
-        return
-    found = (*_forms(tree), *_calls(sql), *_clock_words(tree))
-    yield from (f"{sql!r} {problem}" for problem in dict.fromkeys(found))
+    found = [tree] if isinstance(tree, str) else [*_forms(tree), *_clock_words(tree)]
+    yield from (f"{sql!r} {problem}" for problem in dict.fromkeys((*found, *_calls(sql))))
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +112,10 @@ def _calls(sql: str) -> Iterator[str]:
     """Forbidden functions, by the names that the author wrote: the parser renames some."""
     import sqlglot
 
-    tokens = sqlglot.tokenize(_SELECT + sql + _END * 2, read="spark")
+    try:
+        tokens = sqlglot.tokenize(_SELECT + sql + _END * 2, read="spark")
+    except sqlglot.errors.TokenError:
+        return
     for before, token, after, later in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
         text = "" if _is_string(token) else token.text.lower()
         if after.text == "(" and before.text.lower() not in ("like", "ilike"):
