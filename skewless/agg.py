@@ -40,7 +40,8 @@ class Aggregate:
             yield f"nulls={self.nulls!r} is no null rule; use one of {', '.join(get_args(Nulls))}"
         if self.column is None and self.nulls != "skip":
             yield f"a count of rows has no nulls to treat; drop nulls={self.nulls!r} or name a column"
-        if self.column is not None and not (isinstance(self.column, str) and self.column.strip()):
+        of_rows = self.column is None and self.function == "count"
+        if not of_rows and not (isinstance(self.column, str) and self.column.strip()):
             yield f"{self.function} needs a column or an SQL expression, not {self.column!r}"
         if self.where is not None and not (isinstance(self.where, str) and self.where.strip()):
             yield f"where={self.where!r} is no condition; give SQL, e.g. where='amount > 0'"

@@ -13,7 +13,9 @@ from skewless import DeltaSource, Entity, Expectation, FeatureView, Field, agg
 from skewless.types import Float32
 
 user = Entity(name="user", join_keys=["user_id"])
-orders = DeltaSource(name="orders", path="sources/orders", timestamp_field="at", data_delay=timedelta(hours=2))
+orders = DeltaSource(
+    name="orders", path="sources/orders", timestamp_field="at", data_delay=timedelta(hours=2)
+)
 average = Field(name="average", dtype=Float32, value=agg.avg("amount", window=timedelta(days=7)))
 
 order_stats = FeatureView(

@@ -64,7 +64,8 @@ def test_every_mistake_of_a_broken_folder_is_told_with_file_and_line(tmp_path: P
 
 def test_what_is_good_of_a_broken_folder_goes_on(tmp_path: Path):
     text = BASE + 'fine = view("fine")\nbad = view("bad", schedule="hourly")\n'
-    text += 'ok = FeatureService(name="ok", features=["fine:a"])\nno = FeatureService(name="no", features=[bad])\n'
+    text += 'ok = FeatureService(name="ok", features=["fine:a"])\n'
+    text += 'no = FeatureService(name="no", features=[bad])\n'
     text += 'rows = TrainingSet(name="rows", service=no, spine=facts)\n'
     repo, problems = check_repo(write(tmp_path, a=text, b="1 / 0"))
     assert [problem.name for problem in problems] == ["bad", "b"]
