@@ -1,9 +1,9 @@
 # What the scripts share; read by `. scripts/lib.sh` in the project's folder.
-started=${SKEWLESS_SETUP_STARTED:-$(date +%s)}
-export SKEWLESS_SETUP_STARTED="$started"
+setup_started=${setup_started:-$(date +%s)}
+export setup_started
 
 # step WORDS: one line of progress, with the seconds since the first script began
-step() { printf '[%4ss] %s\n' "$(($(date +%s) - started))" "$*"; }
+step() { printf '[%4ss] %s\n' "$(($(date +%s) - setup_started))" "$*"; }
 
 # need_package REASON PACKAGE: as root on Debian or Ubuntu install it, else say what to type, and end
 need_package() {

@@ -177,10 +177,20 @@ def config_file() -> Path | None:
 
 def load_settings(**overrides: Any) -> Settings:
     """Make the settings; UsageError says which is wrong, where it was set, and what would be right."""
+    _refuse_unknown_variables()
     try:
         return Settings(**overrides)
     except ValidationError as error:
         raise UsageError("\n".join(_explain(error, overrides))) from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = [_CONFIG, *(setting.variable for setting in Settings.describe())]
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIX) and name not in known:
+            raise UsageError(
+                f"the variable {name} is no setting{did_you_mean(name, known)}; correct or unset it"
+            )
 
 
 def _explain(error: ValidationError, overrides: dict[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from skewless.errors import SetupError
 
-_DETACH = '"$@" >>"$SKEWLESS_LOG" 2>&1 </dev/null & echo $!'
+_DETACH = '"$@" >>"$0" 2>&1 </dev/null & echo $!'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Child:
             pid, started = int(record["pid"]), str(record["started"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return pid if _start_time(pid) == started else None
+        return pid if start_time(pid) == started else None
 
     def start(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> int:
         """Start it in a session of its own, so that neither Ctrl-C nor the end of this process reaches it."""
@@ -53,8 +53,8 @@ class Child:
             self.log.replace(f"{self.log}.1")
         # The shell ends at once and leaves the child to init: it can never be our zombie.
         shell = subprocess.run(
-            ["sh", "-c", _DETACH, "sh", *command],
-            env={**env, "SKEWLESS_LOG": str(self.log)},
+            ["sh", "-c", _DETACH, str(self.log), *command],
+            env=dict(env),
             cwd=cwd,
             stdout=subprocess.PIPE,
             text=True,
@@ -63,7 +63,7 @@ class Child:
         )
         pid = int(shell.stdout)
         self._record.write_text(
-            json.dumps({"pid": pid, "started": _start_time(pid), "command": list(command)})
+            json.dumps({"pid": pid, "started": start_time(pid), "command": list(command)})
         )
         return pid
 
@@ -93,7 +93,7 @@ class Child:
             time.sleep(0.05)
 
 
-def _start_time(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """Give when a process started, in the system's own words; None for one that has ended, a zombie too."""
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():

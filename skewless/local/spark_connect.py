@@ -119,7 +119,7 @@ def _jars(settings: Settings) -> list[Path]:
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith("delta-spark") for jar in jars):
         raise SetupError(
-            f"the Delta jars are not in {folder}; type: make jars   (or set SKEWLESS_JARS to their folder)"
+            f"no Delta jars in {folder}; type: make jars   (or set SKEWLESS_JARS to their folder)"
         )
     return jars
 
@@ -128,9 +128,7 @@ def _wait_until_listening(server: Child, number: int) -> None:
     deadline = time.monotonic() + 120
     while not listens(number):
         if server.pid() is None:
-            raise SetupError(
-                f"the Spark server did not start; its log {server.log} ends with\n{server.tail()}"
-            )
+            raise SetupError(f"Spark did not start; its log {server.log} ends with\n{server.tail()}")
         if time.monotonic() > deadline:
             raise SetupError(f"the Spark server did not listen within two minutes; look at {server.log}")
         time.sleep(0.1)

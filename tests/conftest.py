@@ -1,0 +1,58 @@
+"""One Valkey and one Spark server for the whole run, each started when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from skewless.local import down, session_url, up
+from skewless.local.port import free_port
+from skewless.offline.session import open_session
+from skewless.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+JARS = Path(os.environ.get("SKEWLESS_JARS", ROOT / ".skewless" / "jars"))
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of this run: its own home, free ports; whatever a test brings up for it ends with the run."""
+    with pytest.MonkeyPatch.context() as variables:
+        for name in [name for name in os.environ if name.startswith("SKEWLESS_")]:
+            variables.delenv(name)
+        run = load_settings(
+            home=tmp_path_factory.mktemp("home"),
+            jars=JARS,
+            features=ROOT / "features",
+            redis_url=f"redis://127.0.0.1:{free_port()}/0",
+            spark=f"sc://127.0.0.1:{free_port()}",
+            actor="tests",
+        )
+        yield run
+        down(run)
+
+
+@pytest.fixture(scope="session")
+def redis_url(settings: Settings) -> str:
+    """The address of a real server; each test takes a namespace of its own in it."""
+    up(settings.model_copy(update={"spark": "local[*]"}))  # Spark can wait for a test that needs it
+    return settings.redis_url
+
+
+@pytest.fixture(scope="session")
+def services(settings: Settings) -> Settings:
+    """The settings, with Valkey and Spark running."""
+    up(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def spark(services: Settings) -> Iterator[SparkSession]:
+    """A session of the run's warm Spark server."""
+    session = open_session(session_url(services), services.jars)
+    yield session
+    session.stop()  # else its threads look for the server for minutes after it has ended
