@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from skewless.errors import SetupError
@@ -46,7 +47,7 @@ def start(settings: Settings, number: int) -> None:
     demand_free(number, service="Spark Connect", setting="spark", example=f"sc://127.0.0.1:{number + 1}")
     folder = settings.home / "spark"
     server = child(settings)
-    command, environment = _command(settings, number), _environment(settings)
+    command, environment = _command(settings, "127.0.0.1", number), _environment(settings)
     shutil.rmtree(folder / "tmp", ignore_errors=True)  # what a killed server left
     server.start(command, env=environment, cwd=folder)
     try:
@@ -57,16 +58,25 @@ def start(settings: Settings, number: int) -> None:
         raise
 
 
+def serve(settings: Settings, address: str, number: int) -> NoReturn:
+    """Become the server, listening at an address of this machine, until somebody ends it."""
+    folder = settings.home / "spark"
+    folder.mkdir(parents=True, exist_ok=True)
+    command, environment = _command(settings, address, number), _environment(settings)
+    os.chdir(folder)
+    os.execve(command[0], command, environment)
+
+
 def session_address(settings: Settings, slot: int) -> str:
     """Give the address of the running server's session number `slot`; a new server has new sessions."""
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{settings.home}#{child(settings).pid()}#{slot}")
     return f"{settings.spark.rstrip('/')}/;session_id={name}"
 
 
-def _command(settings: Settings, number: int) -> list[str]:
+def _command(settings: Settings, address: str, number: int) -> list[str]:
     folder = settings.home / "spark"
     cores = settings.spark_cores or "*"
-    conf = SPARK_CONF | SMALL_TABLES_CONF | _server_conf(folder, number)
+    conf = SPARK_CONF | SMALL_TABLES_CONF | _server_conf(folder, address, number)
     return [
         str(_pyspark() / "bin" / "spark-submit"),
         *("--class", _SERVER, "--master", f"local[{cores}]", "--driver-memory", settings.spark_memory),
@@ -76,9 +86,9 @@ def _command(settings: Settings, number: int) -> list[str]:
     ]
 
 
-def _server_conf(folder: Path, number: int) -> dict[str, str]:
+def _server_conf(folder: Path, address: str, number: int) -> dict[str, str]:
     return {
-        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.address": address,
         "spark.connect.grpc.binding.port": str(number),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
