@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake import DeltaTable
 
 from skewless.errors import LedgerError
+from skewless.ledger.delta import append_rows, explained, open_table
 from skewless.ledger.events import Event, Kind
 from skewless.timeline import MICROSECOND, Clock, utc
 
@@ -42,9 +41,10 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Appends are many and small. Statistics would cost more to read than the rows, and are never asked for; an
-# open reads every commit since the last checkpoint.
-_CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInterval": "20"}
+_ADVICE = (
+    "Repair access to that folder, or restore it from a backup (`_delta_log` and its data files together), "
+    "and run the command again. Do not delete it: it alone knows which revisions are in force"
+)
 
 
 class Ledger:
@@ -67,8 +67,9 @@ class Ledger:
         Raises LedgerError when there is a table that cannot be read.
         """
         with self._explained("read"):
-            table = self._open()
+            table = open_table(self.uri)
             if table is None:
+                self._files, self._seen, self._events = {}, None, ()
                 return ()
             seen = (str(table.metadata().id), table.version())
             if seen != self._seen:
@@ -96,25 +97,8 @@ class Ledger:
                 stamp += MICROSECOND
         if fresh:
             with self._explained("written"):
-                write_deltalake(self._open() or self._create(), _to_arrow(fresh), mode="append")
+                append_rows(self.uri, _to_arrow(fresh))
         return tuple(entered[event.event_id] for event in events)
-
-    def _open(self) -> DeltaTable | None:
-        try:
-            return DeltaTable(self.uri)
-        except TableNotFoundError:
-            folder = Path(self.uri.removeprefix("file://"))
-            if next(folder.glob("*.parquet"), None) is not None:
-                raise ValueError("it holds data but no Delta log") from None
-            self._files, self._seen, self._events = {}, None, ()
-            return None
-
-    def _create(self) -> DeltaTable:
-        """Make the table; of two processes that try at once, one wins and both go on."""
-        try:
-            return DeltaTable.create(self.uri, SCHEMA, mode="ignore", configuration=_CONFIGURATION)
-        except DeltaError:
-            return DeltaTable(self.uri)
 
     def _read_files(self, table: DeltaTable) -> dict[str, list[Event]]:
         """The events of each file in the table; a file never changes, so only new ones are read."""
@@ -124,16 +108,8 @@ class Ledger:
             for path, fragment in fragments.items()
         }
 
-    @contextmanager
-    def _explained(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
-            raise LedgerError(
-                f"the ledger at {self.uri} cannot be {verb}: {_first_line(error)}. Repair access to that "
-                "folder, or restore it from a backup (`_delta_log` and its data files together), and run the "
-                "command again. Do not delete it: it alone knows which revisions are in force"
-            ) from error
+    def _explained(self, verb: str) -> AbstractContextManager[None]:
+        return explained(LedgerError, f"the ledger at {self.uri} cannot be {verb}", _ADVICE)
 
 
 def _in_order(events: Iterator[Event]) -> tuple[Event, ...]:
@@ -159,7 +135,3 @@ def _event(row: dict[str, Any]) -> Event:
         name: utc(value) if isinstance(value, datetime) else value for name, value in row.items()
     }
     return Event(**values | {"kind": Kind(row["kind"])})
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

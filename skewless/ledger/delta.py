@@ -1,0 +1,56 @@
+"""Small Delta tables that are only ever appended to: opened, made and written through delta-rs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from skewless.errors import SkewlessError
+
+
+def open_table(uri: str) -> DeltaTable | None:
+    """The table at a URI; None where there is none yet."""
+    try:
+        return DeltaTable(uri)
+    except TableNotFoundError:
+        folder = Path(uri.removeprefix("file://"))
+        if next(folder.glob("*.parquet"), None) is not None:
+            raise ValueError("it holds data but no Delta log") from None
+        return None
+
+
+def append_rows(uri: str, rows: pa.Table, *, indexed_columns: int = 0) -> None:
+    """Append rows in one commit; the table is made by the first.
+
+    Appends are many and small: statistics cost more to read than the rows, so only the first
+    `indexed_columns` have them; an open reads every commit since the last checkpoint, so these come often.
+    """
+    configuration: dict[str, str | None] = {
+        "delta.dataSkippingNumIndexedCols": str(indexed_columns),
+        "delta.checkpointInterval": "20",
+    }
+    table = open_table(uri) or _create(uri, rows.schema, configuration)
+    write_deltalake(table, rows, mode="append")
+
+
+def _create(uri: str, schema: pa.Schema, configuration: dict[str, str | None]) -> DeltaTable:
+    """Make the table; of two processes that try at once, one wins and both go on."""
+    try:
+        return DeltaTable.create(uri, schema, mode="ignore", configuration=configuration)
+    except DeltaError:
+        return DeltaTable(uri)
+
+
+@contextmanager
+def explained(error: type[SkewlessError], what: str, advice: str) -> Iterator[None]:
+    """Turn whatever a table's reading or writing raises into `error`: "<what>: <cause>. <advice>"."""
+    try:
+        yield
+    except (DeltaError, pa.ArrowException, OSError, ValueError) as cause:
+        line = (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
+        raise error(f"{what}: {line}. {advice}") from cause
