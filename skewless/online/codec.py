@@ -1,7 +1,7 @@
 """One canonical MessagePack encoding, so that golden vectors compare as bytes.
 
-float32 is `ca`, float64 `cb`, every integer and timestamp `d3`; strings, binaries and arrays have the shortest
-header. NaN is canonical. Readers use any MessagePack library and accept any integer width.
+float32 is `ca`, float64 `cb`, every integer and timestamp `d3`; strings, binaries and arrays have the
+shortest header. NaN is canonical. Readers use any MessagePack library and accept any integer width.
 """
 
 from __future__ import annotations

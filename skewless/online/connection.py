@@ -1,7 +1,7 @@
 """Connections to the server, and what its errors mean to a person.
 
-A publisher's `Session` is one connection, opened once: a write that is sent again after a lost connection could land
-in a server that was restored meanwhile, so nothing here retries or reconnects.
+A publisher's `Session` is one connection, opened once: a write that is sent again after a lost connection
+could land in a server that was restored meanwhile, so nothing here retries or reconnects.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Session:
                 socket_connect_timeout=5.0,
                 health_check_interval=0,
             )
-            self._connection: Any = pool.make_connection()
-            self._connection.connect()
+            connection: Any = pool.make_connection()
+            connection.connect()
+            self._connection = connection
 
     def __enter__(self) -> Self:
         """Use it in a with statement: it is closed at the end."""
@@ -104,9 +105,9 @@ def demand_safe(session: Session) -> None:
     policy = _info(memory).get("maxmemory_policy", "unknown")
     if policy != "noeviction":
         raise StoreUnavailable(
-            f"the online store at {session.address} has maxmemory-policy {policy}, so it may drop single keys, which "
-            "readers would take for entities without rows; run `CONFIG SET maxmemory-policy noeviction` there, and "
-            "set it in the server's configuration"
+            f"the online store at {session.address} has maxmemory-policy {policy}, so it may "
+            "drop single keys, which readers would take for entities without rows; run `CONFIG SET "
+            "maxmemory-policy noeviction` there, and set it in the server's configuration"
         )
     role = _info(replication).get("role", "unknown")
     if role != "master":
@@ -128,8 +129,8 @@ def translated(address: str) -> Iterator[None]:
         yield
     except OutOfMemoryError as error:
         raise StoreUnavailable(
-            f"the online store at {address} is full; give it memory (maxmemory), then publish again. Readers keep what "
-            "they have; rollback, expire and hold still work"
+            f"the online store at {address} is full; give it memory (maxmemory), then publish again. Readers "
+            "keep what they have; rollback, expire and hold still work"
         ) from error
     except (ReadOnlyError, AuthenticationError, AuthorizationError, NoPermissionError) as error:
         raise StoreUnavailable(
@@ -141,8 +142,8 @@ def translated(address: str) -> Iterator[None]:
         raise StoreUnavailable(f"SKEWLESS_REDIS_URL is no address of a Redis server: {error}") from error
     except (RedisError, OSError) as error:
         raise StoreUnavailable(
-            f"the online store at {address} cannot be reached ({error}); start it, or set SKEWLESS_REDIS_URL to where "
-            "it is, and run the command again"
+            f"the online store at {address} cannot be reached ({error}); start it, or set "
+            "SKEWLESS_REDIS_URL to where it is, and run the command again"
         ) from error
 
 

@@ -27,7 +27,7 @@ class Pin:
 
 @dataclass
 class Lookup:
-    """The rows of one view for some entities: send `commands()`, hand the replies to `accept`, until it is settled.
+    """The rows of one view for some entities: send `commands()`, `accept` the replies, until it is settled.
 
     Raises NotPublishedError when nothing is live, UsageError when the entities lack a join key.
     """
@@ -88,8 +88,8 @@ class Lookup:
             missing = [name for name in names if name not in entity]
             if missing:
                 raise UsageError(
-                    f"{self.keys.view!r} is looked up by {', '.join(names)}; an entity row lacks {', '.join(missing)}: "
-                    f"{dict(entity)!r}"
+                    f"{self.keys.view!r} is looked up by {', '.join(names)}; an entity row lacks "
+                    f"{', '.join(missing)}: {dict(entity)!r}"
                 )
         return [entity_key([entity[name] for name in names], meta.kinds) for entity in self.entities]
 

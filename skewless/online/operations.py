@@ -1,28 +1,20 @@
-"""What an operator does to a live view: roll back, expire, hold, release. Each is one script, told to the ledger.
+"""What an operator does to a live view: roll back, expire, hold, release. Each is one script, then told.
 
 Rollback, expire and hold work when the server is out of memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from skewless.ledger.events import Event, Kind
 from skewless.online.connection import Session
 from skewless.online.publication import Receipt
 from skewless.online.reconcile import Agreement, OnlineView, reconcile_over
+from skewless.online.records import Pointer
 from skewless.online.scripts import refusal, run
-from skewless.online.state import OnlineState
+from skewless.online.state import OnlineState, Previous, read_state
 from skewless.online.telling import FLIPS, at_flip, encode_events, withdrawals
-
-
-@dataclass(frozen=True, slots=True)
-class _Will:
-    """Who wants it, and why."""
-
-    actor: str | None
-    reason: str | None
 
 
 def rollback(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> Receipt:
@@ -33,13 +25,13 @@ def rollback(place: OnlineView, *, actor: str | None = None, reason: str | None 
     """
     with Session(place.redis_url) as session:
         seen = reconcile_over(session, place)
-        event = _going_back(seen, _Will(actor, reason))
-        if event is None:
-            raise refusal(
-                "not_published" if seen.state.pointer is None else "no_previous", "rollback", place.view
-            )
+        previous = seen.state.previous
+        if seen.state.pointer is None or previous is None:
+            code = "no_previous" if seen.state.pointer else "not_published"
+            raise refusal(code, "rollback", place.view)
+        event = replace(_going_back(seen, previous), actor=actor, reason=reason)
         events = (event, *withdrawals(seen.events, event, event, seen.state.flip))
-        return _flip(session, place, "rollback", seen, events)
+        return _flip(session, place, "rollback", seen, events, previous)
 
 
 def expire(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> Receipt:
@@ -63,7 +55,7 @@ def expire(place: OnlineView, *, actor: str | None = None, reason: str | None = 
             actor=actor,
             reason=reason,
         )
-        return _flip(session, place, "expire", seen, (event,))
+        return _flip(session, place, "expire", seen, (event,), pointer)
 
 
 def hold(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> OnlineState:
@@ -74,31 +66,31 @@ def hold(place: OnlineView, *, actor: str | None = None, reason: str | None = No
     event = Event(kind=Kind.HOLD, actor=actor, reason=reason)
     with Session(place.redis_url) as session:
         run(session, "hold", place.keys)
-        return _tell(session, place, event)
+        seen = reconcile_over(session, place)
+        _tell(place, event, seen.state)
+        return seen.state
 
 
 def release(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> OnlineState:
     """Let publishes through again; the caller then publishes the newest revision in force.
 
+    First it tells, then it thaws: whoever dies between leaves a held view, and releases it again.
+
     Raises StoreUnavailable; LedgerError.
     """
     event = Event(kind=Kind.RELEASE, actor=actor, reason=reason)
     with Session(place.redis_url) as session:
-        reconcile_over(session, place)
+        _tell(place, event, reconcile_over(session, place).state)
         run(session, "release", place.keys)
-        return _tell(session, place, event)
+        return read_state(session, place.keys)
 
 
-def _going_back(seen: Agreement, will: _Will) -> Event | None:
+def _going_back(seen: Agreement, previous: Previous) -> Event:
     """The event of a rollback to the previous generation, as the ledger knows that generation."""
-    previous = seen.state.previous
-    if seen.state.pointer is None or previous is None:
-        return None
-    told = [event for event in seen.events if event.kind in FLIPS and event.generation == previous.generation]
-    expires_at = previous.expires_at if isinstance(previous.expires_at, datetime) else None
-    first = (
-        told[0] if told else Event(kind=Kind.PUBLISHED, generation=previous.generation, epoch=previous.epoch)
+    known = (
+        event for event in seen.events if event.kind in FLIPS and event.generation == previous.generation
     )
+    first = next(known, Event(kind=Kind.PUBLISHED))
     return Event(
         kind=Kind.ROLLED_BACK,
         snapshot_time=previous.snapshot_time,
@@ -107,24 +99,27 @@ def _going_back(seen: Agreement, will: _Will) -> Event | None:
         rows=first.rows,
         generation=previous.generation,
         epoch=previous.epoch,
-        expires_at=seen.state.now if previous.expires_at == "past" else expires_at,
-        actor=will.actor,
-        reason=will.reason,
+        expires_at=seen.state.now if previous.expires_at == "past" else first.expires_at,
     )
 
 
 def _flip(
-    session: Session, place: OnlineView, script: str, seen: Agreement, events: tuple[Event, ...]
+    session: Session,
+    place: OnlineView,
+    script: str,
+    seen: Agreement,
+    events: tuple[Event, ...],
+    shown: Pointer | Previous,
 ) -> Receipt:
-    (answer,) = run(session, script, place.keys, seen.state.flip, seen.flip, encode_events(events))
-    first, *others = place.ledger.append(*at_flip(events, int(answer)))
-    assert first.generation is not None and first.epoch is not None and first.snapshot_time is not None
+    """Run the script, tell the ledger, and say what readers see now."""
+    (flip,) = run(session, script, place.keys, seen.state.flip, seen.flip, encode_events(events))
+    first, *others = place.ledger.append(*at_flip(events, int(flip)))
     return Receipt(
         view=place.view,
-        generation=first.generation,
-        epoch=first.epoch,
-        flip=int(answer),
-        snapshot_time=first.snapshot_time,
+        generation=shown.generation,
+        epoch=shown.epoch,
+        flip=int(flip),
+        snapshot_time=shown.snapshot_time,
         revision=first.revision,
         rows=first.rows,
         expires_at=first.expires_at,
@@ -132,12 +127,10 @@ def _flip(
     )
 
 
-def _tell(session: Session, place: OnlineView, event: Event) -> OnlineState:
+def _tell(place: OnlineView, event: Event, state: OnlineState) -> None:
     """Enter what has no flip of its own, with what was live then."""
-    seen = reconcile_over(session, place)
-    pointer = seen.state.pointer
-    there = replace(event, effective_at=seen.state.now, flip=seen.state.flip)
-    if pointer is not None:
-        there = replace(there, generation=pointer.generation, snapshot_time=pointer.snapshot_time)
+    there = replace(event, effective_at=state.now, flip=state.flip)
+    if state.pointer is not None:
+        generation, snapshot_time = state.pointer.generation, state.pointer.snapshot_time
+        there = replace(there, generation=generation, snapshot_time=snapshot_time)
     place.ledger.append(there)
-    return seen.state

@@ -1,33 +1,29 @@
 """Publishing a revision: every entity of a view changes in one instant, or none does.
 
-open -> drop garbage -> meta -> rows -> sample -> flip -> ledger -> drop the epoch before the previous. No write is
-ever sent twice: a publish that fails is over, and the next one begins a new epoch.
+open -> drop garbage -> meta -> rows -> sample -> flip -> ledger -> drop the epoch before the previous. No
+write is ever sent twice: a publish that fails is over, and the next one begins a new epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from skewless.errors import DataError, OnlineError
+from skewless.errors import DataError
 from skewless.ledger.events import Event, Kind, new_event_id
-from skewless.model import FeatureView
+from skewless.online.comparison import demand_same
 from skewless.online.connection import Session, demand_safe
 from skewless.online.keys import KeyKind, entity_key
 from skewless.online.publication import Progress, Publication, Receipt, Step
 from skewless.online.reader import OnlineReader
 from skewless.online.reconcile import Agreement, OnlineView, reconcile_over
-from skewless.online.records import Meta, Row
-from skewless.online.rows import Sample, encoded, key_kinds
+from skewless.online.records import Meta
+from skewless.online.rows import Sample, encoded, key_kinds, parts
 from skewless.online.scripts import refusal, run
 from skewless.online.sweep import sweep
 from skewless.online.telling import at_flip, encode_events, withdrawals
 from skewless.timeline import after, due, format_instant, to_micros
-
-_PIPELINE = 1000
-_PIPELINE_BYTES = 1_000_000
 
 
 def publish(
@@ -45,9 +41,10 @@ def publish(
     rows  the revision: join keys and fields, any batches, each entity once
     A revision that is live already is not published again (unless it was expired by hand).
 
-    Raises PublishRefused (code held, moved, superseded, not_due, older), StoreUnavailable, DataError when the rows
-    are not what the definition and the ledger say, OnlineError when what readers would get differs from the rows.
-    Whatever it raises before the flip, readers keep what they have; after it, the next operation tells the ledger.
+    Raises PublishRefused (code held, moved, superseded, not_due, older), StoreUnavailable, DataError when the
+    rows are not what the definition and the ledger say, OnlineError when readers would get other rows.
+    Before the flip readers keep what they have, whatever it raises; after it, the next operation tells the
+    ledger what this one could not.
     """
     kinds = key_kinds(rows.schema, publication.view)
     reader = OnlineReader(place.redis_url, place.namespace)
@@ -113,18 +110,18 @@ class _Attempt:
     def write(self, rows: pa.RecordBatchReader, kinds: tuple[KeyKind, ...]) -> Sample:
         keys, sample = self.place.keys, Sample()
         pairs = encoded(iter(rows), self.publication.view, kinds, self.generation, sample)
-        for part in _parts((keys.entity(self.generation, key), value) for key, value in pairs):
+        for part in parts((keys.entity(self.generation, key), value) for key, value in pairs):
             self.write_new(part)
             self.progress(Step.WRITTEN, sample.seen)
         if sample.seen != self.publication.rows:
             raise DataError(
-                f"revision {self.publication.revision} of {self.publication.view.name!r} has {sample.seen} rows, but the ledger "
-                f"says {self.publication.rows}; build it again. Nothing was published"
+                f"revision {self.publication.revision} of {self.place.view!r} has {sample.seen} rows, but "
+                f"the ledger says {self.publication.rows}; build it again. Nothing was published"
             )
         return sample
 
     def write_new(self, pairs: list[tuple[str, bytes]]) -> None:
-        """Write keys that nobody has written; every acknowledgement counts, and the publish must still be ours."""
+        """Write keys that nobody has written; each acknowledgement counts; the publish must still be ours."""
         commands = [("SET", key, value, "NX") for key, value in pairs]
         *acknowledged, writing = self.session.pipeline(
             [*commands, ("HGET", self.place.keys.state, "writing")]
@@ -139,19 +136,8 @@ class _Attempt:
 
     def compare(self, sample: Sample, kinds: tuple[KeyKind, ...]) -> None:
         names = [entity_key(key, kinds) or "" for key, _ in sample.kept]
-        meta, rows = self.reader.read_generation(self.place.view, self.generation, self.generation, names)
-        view = self.publication.view
-        pairs: list[tuple[str, Row, Row | None]] = [
-            ("absent", constant_row(view, view.absent_row), meta.absent)
-        ]
-        pairs += [("expired", constant_row(view, view.expired_row), meta.expired)]
-        pairs += [(name, row, read) for name, (_, row), read in zip(names, sample.kept, rows, strict=True)]
-        for name, row, read in pairs:
-            if _identity(row) != _identity(read):
-                raise OnlineError(
-                    f"{self.place.view!r}: a reader would get {read} for {name!r}, and the row is {row}; nothing was "
-                    "published. This is a bug in skewless: please report it"
-                )
+        meta, read = self.reader.read_generation(self.place.view, self.generation, self.generation, names)
+        demand_same(self.publication.view, meta, names, [row for _, row in sample.kept], read)
         self.progress(Step.COMPARED, sample.seen)
 
     def events(self) -> tuple[Event, ...]:
@@ -223,23 +209,9 @@ class _Attempt:
 
 
 def revision_order(events: tuple[Event, ...], revision: str) -> int:
-    """Where a revision stands among those of its snapshot: when the ledger first recorded that it was built."""
+    """Where a revision stands among those of its snapshot: when the ledger recorded that it was built."""
     built = (event for event in events if event.kind is Kind.BUILT and event.revision == revision)
     return next((to_micros(event.recorded_at) for event in built), 0)
-
-
-def constant_row(view: FeatureView, row: Row) -> Row:
-    """A row of the definition as a column of its dtypes holds it: a float32 has lost its digits beyond 24 bits."""
-    return tuple(
-        pa.array([value], item.dtype.arrow())[0].as_py() for value, item in zip(row, view.schema, strict=True)
-    )
-
-
-def _identity(value: object) -> object:
-    """What two values must share to be the same: NaN is NaN, 0.0 is not -0.0, True is not 1."""
-    if isinstance(value, list | tuple):
-        return tuple(_identity(item) for item in value)
-    return value.hex() if isinstance(value, float) else (type(value), value)
 
 
 def _is_live(seen: Agreement, publication: Publication) -> bool:
@@ -277,16 +249,3 @@ def _already_live(publication: Publication, seen: Agreement) -> Receipt:
         expires_at=publication.expires_at,
         already_live=True,
     )
-
-
-def _parts(pairs: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    part: list[tuple[str, bytes]] = []
-    size = 0
-    for key, value in pairs:
-        part.append((key, value))
-        size += len(key) + len(value)
-        if len(part) == _PIPELINE or size > _PIPELINE_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part

@@ -19,7 +19,7 @@ _ROUNDS = 20  # a reader that meets so many changes in one lookup meets somethin
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What of one view a lookup was answered from; `age` is counted from the snapshot time, by the reader's clock."""
+    """What of one view a lookup was answered from; `age` is the snapshot's, by the reader's clock."""
 
     snapshot_time: datetime
     generation: int
@@ -55,7 +55,7 @@ class OnlineReader:
         self._client.close()
 
     def get(self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Give each entity row with `<view>__<field>` for every `"view:field"` asked: one row out per row in.
+        """Give each row, with `<view>__<field>` per "view:field": one row out per row in.
 
         An entity without rows, or with a null key, gets the view's absent row; an expired view its expired row.
         """
@@ -139,7 +139,8 @@ def _add_columns(rows: list[dict[str, Any]], lookup: Lookup, fields: list[str]) 
     for name in fields:
         if name not in positions:
             raise UsageError(
-                f"{view!r} has no field {name!r}{did_you_mean(name, positions)}; it has {', '.join(positions)}"
+                f"{view!r} has no field {name!r}{did_you_mean(name, positions)}; it has "
+                + ", ".join(positions)
             )
         column, position = f"{view}__{name}", positions[name]
         for row, values in zip(rows, lookup.rows, strict=True):

@@ -34,7 +34,7 @@ class OnlineView:
 class Agreement:
     """Pointer and ledger after they were compared.
 
-    live         the ledger's event of the live flip; None: nothing is live, or a server restored from long ago
+    live         the ledger's event of the live flip; None: nothing is live
     lost         the pointer is behind the ledger, or gone: the next publish is full
     generation   the ledger's greatest
     flip         the ledger's last
@@ -68,7 +68,7 @@ def reconcile(place: OnlineView) -> Agreement:
 def reconcile_over(session: Session, place: OnlineView) -> Agreement:
     """Compare over this connection, and enter what the ledger lacks.
 
-    The ledger is read first: read after the pointer, it could hold a newer flip and make the pointer look lost.
+    The ledger is read first: read after the pointer, it could hold a newer flip, and the pointer look lost.
     """
     events = place.ledger.read()
     state = read_state(session, place.keys)
@@ -123,6 +123,6 @@ def _lost(events: Sequence[Event], state: OnlineState) -> Event:
         flip=state.flip,
         generation=pointer.generation if pointer else None,
         epoch=pointer.epoch if pointer else None,
-        expires_at=state.expires_at,
+        expires_at=state.now if pointer and not state.alive else state.expires_at,
         reason="the server lost its last changes" if pointer else "the server lost the view",
     )

@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Which generation is live; `flip` is the server's time, in microseconds, of the last change for readers."""
+    """Which generation is live; `flip` is the server's time, in microseconds, when readers saw a change."""
 
     flip: int
     generation: int
@@ -45,7 +45,7 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Meta:
-    """How the rows of one epoch are read: join keys with their kinds, fields with their dtypes, two constant rows."""
+    """How the rows of one epoch are read: join keys and kinds, fields and dtypes, two constant rows."""
 
     fingerprint: str
     keys: tuple[tuple[str, KeyKind], ...]
@@ -118,7 +118,7 @@ class Meta:
 
 
 def encode_slots(generation: int, row: bytes, earlier: int = 0, earlier_row: bytes = NIL) -> bytes:
-    """Write an entity's value, newest first: `[generation, row, earlier, earlier row]`; the rows are packed already."""
+    """Write an entity's two slots, newest first; the rows are packed already."""
     return pack_array([pack_int(generation), row, pack_int(earlier), earlier_row])
 
 

@@ -16,6 +16,8 @@ from skewless.online.keys import KeyKind, ViewKeys, entity_key
 from skewless.online.records import Row, encode_slots
 
 SAMPLE_ROWS = 100
+_PART = 1000
+_PART_BYTES = 1_000_000
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Sample:
     size: int = SAMPLE_ROWS
     seen: int = 0
     kept: list[tuple[Row, Row]] = field(default_factory=list)
-    _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 -- no secret
+    _random: random.Random = field(default_factory=lambda: random.Random(0))
 
     def offer(self, key: Row, row: Row) -> None:
         """Keep the row, or not (reservoir sampling: Vitter's algorithm R)."""
@@ -64,6 +66,20 @@ def encoded(
         for key, row in zip(zip(*key_columns, strict=True), zip(*columns, strict=True), strict=True):
             sample.offer(key, row)
             yield _text(key, kinds, keys.view), encode_slots(generation, encode(row))
+
+
+def parts(pairs: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Cut into parts of which each is one pipeline: 1,000 rows or a megabyte."""
+    part: list[tuple[str, bytes]] = []
+    size = 0
+    for key, value in pairs:
+        part.append((key, value))
+        size += len(key) + len(value)
+        if len(part) == _PART or size > _PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _text(key: Row, kinds: Sequence[KeyKind], view: str) -> str:

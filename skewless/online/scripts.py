@@ -14,15 +14,16 @@ ALLOW_OOM = ("rollback", "expire", "hold")
 
 REFUSALS = {
     "held": "the view is held; `skewless release {view}` lets publishes through again",
-    "moved": "another publish or operator changed what is live meanwhile; look at `skewless status` and run it again",
+    "moved": "somebody changed what is live meanwhile; look at `skewless status` and run it again",
     "superseded": "a later publish, rollback, expire or hold ended this one; readers see what that one left",
     "not_due": "the snapshot is not due yet by the server's clock; run it again from {due}",
-    "older": "a newer snapshot, or a newer revision of this one, is live; the online store never goes backwards by "
-    "itself (`skewless rollback {view}` does)",
+    "older": "a newer snapshot, or a newer revision of this one, is live; the online store never goes "
+    "backwards by itself (`skewless rollback {view}` does)",
     "not_published": "nothing is live; publish the view first",
-    "no_previous": "there is no previous generation to go back to; publish the revision that you want as a rollback",
-    "dirty_epoch": "a publish has touched the previous generation's rows; publish the revision that you want as a rollback",
-    "format": "its keys were written in another format; use the skewless that published it, or another namespace",
+    "no_previous": "there is no previous generation to go back to; publish the right revision as a rollback",
+    "dirty_epoch": "a publish touched the previous generation's rows; publish that revision as a rollback",
+    "format": "its pointer is of another format, or not ours; use the skewless that published it, or another "
+    "namespace",
 }
 
 

@@ -15,8 +15,12 @@ from skewless.online.keys import service_key
 def put_service(redis_url: str, namespace: str, service: str, features: Sequence[str]) -> None:
     """Write a service's features, each as "view:field"; StoreUnavailable when the server does not take it."""
     with Session(redis_url) as session:
-        value = pack_array([pack_str(feature) for feature in features])
-        session.call("SET", service_key(namespace, service), value)
+        session.call("SET", service_key(namespace, service), pack_features(features))
+
+
+def pack_features(features: Sequence[str]) -> bytes:
+    """Write a service's features as an array of strings."""
+    return pack_array([pack_str(feature) for feature in features])
 
 
 def get_service(redis_url: str, namespace: str, service: str) -> list[str]:

@@ -13,8 +13,8 @@ _SCANNED = 1000
 def sweep(session: Session, keys: ViewKeys, *, below: int, kept: Collection[int]) -> set[int]:
     """Unlink every key of the view's epochs below one, but for those kept; give the epochs that had keys.
 
-    Whoever opened generation N knows that no epoch below N but the live and the previous one will ever be read
-    again; so this also finds what a publisher wrote after it had been ended. SCAN takes the server little at a time.
+    Whoever opened generation N knows that no epoch below N but the live and the previous one will ever be
+    read again; so this also finds what a publisher wrote after it had been ended. SCAN is gentle.
     """
     gone: set[int] = set()
     cursor = b"0"

@@ -1,4 +1,4 @@
-"""What a flip tells the ledger, as text in the server's state: so that a publisher may die before it has told it.
+"""What a flip tells the ledger, as text in the server's state: so that a publisher may die before it tells.
 
 The ids are fixed before the flip, hence whoever enters the events enters the same ones, and they count once.
 """
@@ -106,7 +106,6 @@ def _to_json(event: Event) -> dict[str, Any]:
 
 
 def _from_json(fields: dict[str, Any]) -> Event:
-    read: dict[str, Any] = {**fields, "kind": Kind(fields["kind"])}
-    return Event(
-        **{name: parse_instant(value) if name in _INSTANTS else value for name, value in read.items()}
-    )
+    instants = {name: parse_instant(fields[name]) for name in _INSTANTS if name in fields}
+    read: dict[str, Any] = {**fields, **instants, "kind": Kind(fields["kind"])}
+    return Event(**read)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from skewless.errors import PublishRefused
 from skewless.ledger.events import Event, Kind
 from skewless.online.codec import pack_int
@@ -60,7 +61,15 @@ def test_the_scripts_do_what_the_model_does(session: Session, case: dict[str, An
 
 
 def test_every_script_and_refusal_is_in_the_table() -> None:
-    assert {case["script"] for case in CASES} == {"open", "flip", "rollback", "expire", "hold", "release", "swept"}
+    assert {case["script"] for case in CASES} == {
+        "open",
+        "flip",
+        "rollback",
+        "expire",
+        "hold",
+        "release",
+        "swept",
+    }
     assert {case["outcome"] for case in CASES} == {
         "ok", "held", "moved", "superseded", "not_due", "older", "no_previous", "dirty_epoch", "not_published"
     }  # fmt: skip

@@ -10,8 +10,8 @@ local now = time[1] * 1000000 + time[2]
 
 local live = redis.call('GET', POINTER)
 if live then
-  local fields = cmsgpack.unpack(live)
-  if fields[1] ~= 1 then return {'format'} end
+  local readable, fields = pcall(cmsgpack.unpack, live)
+  if not readable or type(fields) ~= 'table' or fields[1] ~= 1 then return {'format'} end
   live = {flip = fields[2], generation = fields[3], epoch = fields[4], snapshot_time = fields[5]}
 end
 
