@@ -28,6 +28,7 @@ def full(revision: int) -> Job:
 FAR = Job("publish", 1, rollback=True)  # back to revision 1 by publishing it again
 ROLLBACK, EXPIRE, HOLD, RELEASE = Job("rollback"), Job("expire"), Job("hold"), Job("release")
 ANYONE = (changes(3), changes(4), full(3), full(4), FAR, ROLLBACK, EXPIRE, HOLD, RELEASE)
+ANYONE_OF_EIGHT = tuple(job for job in ANYONE if job != full(4))
 
 ONE = (full(1),)  # what was published before: one generation,
 TWO = (full(1), changes(2))  # or two in one epoch
@@ -53,8 +54,8 @@ FAST = {
     "rolled back and released": [Setup((changes(3), changes(4), ROLLBACK, RELEASE), TWO)],
 }
 SLOW = {
-    "any three": [Setup(three, TWO) for three in combinations_with_replacement(ANYONE, 3)],
-    "three publishers, and the server fails": [fails(changes(2), changes(3), full(4), before=ONE)],
+    "any three": [Setup(three, TWO) for three in combinations_with_replacement(ANYONE_OF_EIGHT, 3)],
+    "three, and the server fails": [fails(changes(3), full(4), EXPIRE), fails(changes(3), ROLLBACK, RELEASE)],
     "four, over time": [timed(changes(3), FAR, EXPIRE, RELEASE), timed(full(3), changes(4), EXPIRE, RELEASE)],
 }
 
