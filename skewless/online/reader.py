@@ -57,7 +57,7 @@ class OnlineReader:
     def get(self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Give each row with `<view>__<field>` per "view:field": one row out per row in.
 
-        An entity without rows, or with a null key, gets the view's absent row; an expired view its expired one.
+        An entity without rows, or with a null key: the view's absent row. An expired view: its expired row.
         """
         return self.read(features, entity_rows).rows
 
