@@ -6,7 +6,9 @@ It takes seconds to import, so nothing does before a check, or `skewless validat
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from skewless.errors import DefinitionError, Problem, did_you_mean
@@ -26,11 +28,12 @@ _BROKEN = {
 
 def validate_expectations(view: FeatureView) -> list[Problem]:
     """Every expectation that Great Expectations does not know or would not take, without any data."""
-    return [
-        Problem(view.origin.file, view.origin.line, view.name, message)
-        for expectation in view.expectations
-        for message in _problems(expectation)
-    ]
+    with _quiet():
+        return [
+            Problem(view.origin.file, view.origin.line, view.name, message)
+            for expectation in view.expectations
+            for message in _problems(expectation)
+        ]
 
 
 def gx_results(df: DataFrame, view: FeatureView) -> list[CheckResult]:
@@ -41,14 +44,19 @@ def gx_results(df: DataFrame, view: FeatureView) -> list[CheckResult]:
     """
     if problems := validate_expectations(view):
         raise DefinitionError(problems)
-    if not view.expectations:
-        return []
-    batch = _batch(df)
-    found = _validated(batch, dict(enumerate(view.expectations)))
-    # One that raises can take the others of its batch of metrics with it: each of those once more, alone.
-    for position in [position for position, outcome in found.items() if _trouble(outcome)]:
-        found |= _validated(batch, {position: view.expectations[position]})
+    found: dict[int, Any] = {}
+    if view.expectations:
+        with _quiet():
+            found = _validated_apart(_batch(df), dict(enumerate(view.expectations)))
     return [_result(item, found.get(position)) for position, item in enumerate(view.expectations)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Great Expectations warns of what is deprecated in itself and in Python: no author can mend that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _batch(df: DataFrame) -> Any:
@@ -64,6 +72,14 @@ def _batch(df: DataFrame) -> Any:
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_spark("skewless", persist=False).add_dataframe_asset("revision")
     return asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": df})
+
+
+def _validated_apart(batch: Any, expectations: dict[int, Expectation]) -> dict[int, Any]:
+    """All at once; then, as one that raises can take others with it, each that did once more, alone."""
+    found = _validated(batch, expectations)
+    for position in [position for position, outcome in found.items() if _trouble(outcome)]:
+        found |= _validated(batch, {position: expectations[position]})
+    return found
 
 
 def _validated(batch: Any, expectations: dict[int, Expectation]) -> dict[int, Any]:
