@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
-from skewless.offline.engine import answer, constant
+from skewless.offline.engine import Moment, answer, constant, rows_between
 from skewless.offline.kernel import CUTOFF, SNAPSHOT
 from skewless.offline.source import micros
 from skewless.offline.tables import REVISION, FeatureTable
@@ -22,7 +22,15 @@ from skewless.timeline import MICROSECOND, expired, to_micros
 
 AsOf = Literal["scheduled", "event"]
 
-_SEEN = T.StructType.fromDDL("snapshot bigint, cutoff bigint, revision string, how string, expired boolean")
+_SEEN = T.StructType(
+    [
+        T.StructField("snapshot", T.LongType()),
+        T.StructField("cutoff", T.LongType()),
+        T.StructField("revision", T.StringType()),
+        T.StructField("how", T.StringType()),
+        T.StructField("expired", T.BooleanType()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,11 @@ class Ask:
     bound: BoundView
     fields: tuple[str, ...]
     table: FeatureTable
-    stretches: tuple[Stretch, ...] | None
+    stretches: tuple[Stretch, ...] | None = None
+
+    def seeing(self, stretches: tuple[Stretch, ...] | None) -> Ask:
+        """The same, with what is seen when."""
+        return replace(self, stretches=stretches)
 
     @property
     def added(self) -> tuple[str, ...]:
@@ -141,15 +153,26 @@ def _with_features(rows: DataFrame, ask: Ask, seen: str, *, explain: bool) -> Da
     if revisions:
         rows = _with_stored(rows, ask, seen, revisions)
     needs_source = F.col(f"{seen}.revision").isNull() & ~F.col(f"{seen}.expired")
-    rows = rows.withColumns(
-        {name: F.when(needs_source, F.col(f"{seen}.{part}")) for name, part in ((SNAPSHOT, "snapshot"), (CUTOFF, "cutoff"))}
-    )
-    rows = answer(rows, ask.bound)
+    moments = {SNAPSHOT: f"{seen}.snapshot", CUTOFF: f"{seen}.cutoff"}
+    rows = rows.withColumns({name: F.when(needs_source, F.col(part)) for name, part in moments.items()})
+    rows = answer(rows, _source_rows(ask), ask.bound)
     features = [_chosen(ask, name, seen, stored=bool(revisions)) for name in ask.fields]
     explained = [F.timestamp_micros(f"{seen}.snapshot"), F.col(f"{seen}.how")] if explain else []
     names = [*ask.added, *(ask.explained if explain else ())]
     added = [column.alias(name) for column, name in zip([*features, *explained], names, strict=True)]
     return rows.select(*(f"`{name}`" for name in kept if name != seen), *added)
+
+
+def _source_rows(ask: Ask) -> DataFrame:
+    """The source's rows that some computed snapshot may see."""
+    if ask.stretches is None:
+        return ask.bound.rows
+    computed = [stretch.seen.snapshot_time for stretch in ask.stretches if stretch.seen.revision is None]
+    if not computed:
+        return ask.bound.rows.limit(0)
+    delay = ask.bound.view.source.data_delay
+    first, last = (Moment(to_micros(t), to_micros(t + delay)) for t in (min(computed), max(computed)))
+    return rows_between(ask.bound, first, last)
 
 
 def _with_stored(rows: DataFrame, ask: Ask, seen: str, revisions: Sequence[str]) -> DataFrame:

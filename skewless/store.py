@@ -1,0 +1,169 @@
+"""The one door for notebooks and applications: training rows and online lookups, with the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from skewless.errors import UsageError, did_you_mean
+from skewless.model import FeatureService, FeatureView
+from skewless.settings import load_settings
+from skewless.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+    from skewless.offline.retrieval import Ask, AsOf
+    from skewless.online.reader import Answer, OnlineReader
+    from skewless.plan.repo import Selection
+
+Features = str | FeatureService | Sequence[str | FeatureView]
+
+
+class FeatureStore:
+    """Definitions, training rows and lookups of one deployment. Arguments default to the settings.
+
+    >>> store = FeatureStore("features")                                               # doctest: +SKIP
+    >>> store.get_historical_features(labels, ["transaction_stats:avg_transactions_1h"])   # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        features: str | Path | None = None,
+        *,
+        warehouse: str | Path | None = None,
+        redis_url: str | None = None,
+        namespace: str | None = None,
+        spark: SparkSession | None = None,
+    ) -> None:
+        """Keep the settings; nothing is loaded or connected before it is needed."""
+        given = {"features": features, "warehouse": warehouse, "redis_url": redis_url, "namespace": namespace}
+        self.settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+        self._spark = spark
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> FeatureStore:
+        """A store over an open workspace."""
+        store = cls.__new__(cls)
+        store.settings, store._spark = workspace.settings, None
+        store.__dict__["workspace"] = workspace
+        return store
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The definitions with their settings; DefinitionError tells all that is wrong with them."""
+        return Workspace.open(self.settings)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The Spark session."""
+        return self._spark or self.workspace.spark
+
+    # -- training -----------------------------------------------------------------------------------------
+
+    def get_historical_features(
+        self,
+        entity_df: DataFrame | pd.DataFrame,
+        features: Features,
+        *,
+        as_of: AsOf = "scheduled",
+        explain: bool = False,
+        timestamp_field: str = "event_timestamp",
+    ) -> DataFrame:
+        """Join a spine with features: exactly its rows and columns, then one column `<view>__<field>` per feature.
+
+        entity_df  a spine: join keys, a time column, any others; a Spark or pandas DataFrame
+        features   `"view:feature"` names, views, a feature service or its name
+        as_of      "scheduled": what a reader gets at each row's time when runs are on time
+                   "event": what was known strictly before the row's own instant
+        explain    adds, per view, <view>__snapshot_time and <view>__how: stored, computed or skipped
+
+        UsageError where the spine lacks a column, has null or future times, or a feature is unknown; DataError where
+        a source is not what its definition says.
+        """
+        from skewless.offline.failures import explained
+        from skewless.offline.retrieval import join
+
+        with explained("joining the spine"):
+            spine = self._as_spark(entity_df)
+            asks = self._asks(spine, features, as_of, explain, timestamp_field)
+            return join(spine, asks, timestamp_field=timestamp_field, explain=explain)
+
+    def _as_spark(self, entity_df: DataFrame | pd.DataFrame) -> DataFrame:
+        return self.spark.createDataFrame(entity_df) if hasattr(entity_df, "iloc") else entity_df  # type: ignore[arg-type, return-value]
+
+    def _asks(
+        self, spine: DataFrame, features: Features, as_of: str, explain: bool, timestamp_field: str
+    ) -> list[Ask]:
+        from skewless.offline.retrieval import AsOf
+        from skewless.offline.spine import check_columns, check_times
+
+        if as_of not in get_args(AsOf):
+            known = ", ".join(map(repr, get_args(AsOf)))
+            raise UsageError(f"as_of={as_of!r} is not supported{did_you_mean(as_of, get_args(AsOf))}; use one of {known}")
+        asks = [self._ask(selection) for selection in self.workspace.repo.resolve(features)]
+        added = [name for ask in asks for name in (*ask.added, *(ask.explained if explain else ()))]
+        check_columns(spine, [ask.bound for ask in asks], added, timestamp_field)
+        times = check_times(spine, timestamp_field, self.workspace.clock.now())
+        return [ask.seeing(self._stretches(ask, times) if as_of == "scheduled" else None) for ask in asks]
+
+    def _ask(self, selection: Selection) -> Ask:
+        from skewless.offline.binding import BoundView
+        from skewless.offline.retrieval import Ask
+        from skewless.offline.source import read_source
+
+        view = selection.view
+        bound = BoundView(view, read_source(self.spark, view.source, self.settings.warehouse))
+        return Ask(view.name, bound, selection.fields, self.workspace.feature_table(view))
+
+    def _stretches(self, ask: Ask, times: tuple[Any, Any] | None) -> tuple[Any, ...]:
+        from skewless.ledger.scheduled import stretches
+        from skewless.plan.fingerprint import fingerprint
+
+        if times is None:
+            return ()
+        view = ask.bound.view
+        return tuple(
+            stretches(
+                self.workspace.ledger(view).read(),
+                *times,
+                schedule=view.schedule,
+                publish_delay=view.publish_delay,
+                fingerprint=fingerprint(view),
+            )
+        )
+
+    # -- serving ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _reader(self) -> OnlineReader:
+        from skewless.online.reader import OnlineReader
+
+        return OnlineReader(self.settings.redis_url, self.settings.namespace)
+
+    def get_online_features(self, features: Features, entity_rows: Sequence[Mapping[str, Any]]) -> Answer:
+        """Look features up: `.rows` has one dict per entity row, `.views` each view's snapshot time, generation, age.
+
+        features     `"view:feature"` names, views, a feature service or its name
+        entity_rows  a dict with the join keys per entity
+
+        NotPublishedError, StoreUnavailable; UsageError for an unknown feature or a missing key. It needs no
+        definitions for plain `"view:feature"` names.
+        """
+        return self._reader.read(self._references(features), entity_rows)
+
+    def _references(self, features: Features) -> list[str]:
+        if not isinstance(features, str | FeatureService) and all(
+            isinstance(item, str) and ":" in item for item in features
+        ):
+            return [str(item) for item in features]
+        chosen = self.workspace.repo.resolve(features)
+        return [f"{selection.view.name}:{name}" for selection in chosen for name in selection.fields]
+
+    def close(self) -> None:
+        """Close the connections to the online store."""
+        if "_reader" in self.__dict__:
+            self._reader.close()

@@ -1,0 +1,103 @@
+"""What every job needs at hand: settings, clock, definitions, and the way to each view's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from skewless.errors import SetupError, UsageError
+from skewless.ledger.table import Ledger
+from skewless.model import FeatureView
+from skewless.offline import uris
+from skewless.plan.fingerprint import fingerprint
+from skewless.plan.repo import Repo, load_repo
+from skewless.settings import Settings
+from skewless.timeline import Clock, FixedClock, SystemClock, format_instant
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from skewless.offline.tables import FeatureTable
+    from skewless.online.reconcile import OnlineView
+    from skewless.quality.verdicts import VerdictTable
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Settings, definitions and clock of one process. Nothing is connected before it is needed."""
+
+    settings: Settings
+    repo: Repo
+    clock: Clock
+
+    @classmethod
+    def open(cls, settings: Settings) -> Workspace:
+        """Load the definitions; DefinitionError tells all that is wrong with them."""
+        clock = FixedClock(settings.now) if settings.now else SystemClock()
+        return cls(settings, load_repo(settings.features), clock)
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The Spark session; SetupError when there is none."""
+        try:
+            from skewless.offline.session import open_session
+        except ImportError as error:
+            raise SetupError(f"{error.name} is not installed; pip install 'skewless[spark]'") from error
+        from skewless.local.session import session_url
+
+        return open_session(session_url(self.settings), self.settings.jars)
+
+    def ledger(self, view: FeatureView) -> Ledger:
+        """The view's ledger."""
+        return Ledger(uris.ledger_table(self.settings.warehouse, view.name), self.clock)
+
+    def verdicts(self, view: FeatureView) -> VerdictTable:
+        """The view's verdicts."""
+        from skewless.quality.verdicts import VerdictTable
+
+        return VerdictTable(uris.verdict_table(self.settings.warehouse, view.name))
+
+    def feature_table(self, view: FeatureView) -> FeatureTable:
+        """The view's revisions, of its present fingerprint."""
+        from skewless.offline.tables import FeatureTable
+
+        return FeatureTable.of(view, fingerprint(view), self.settings.warehouse)
+
+    def online(self, view: FeatureView) -> OnlineView:
+        """The view's place in the online store."""
+        from skewless.online.reconcile import OnlineView
+
+        return OnlineView(
+            redis_url=self.settings.redis_url,
+            namespace=self.settings.namespace,
+            view=view.name,
+            ledger=self.ledger(view),
+        )
+
+    def newest_due(self, view: FeatureView) -> datetime:
+        """The newest snapshot time that is due by now."""
+        return view.schedule.newest_at(self.clock.now() - view.publish_delay)
+
+    def snapshot_time(self, view: FeatureView, asked: datetime | None) -> datetime:
+        """The snapshot time that is meant: the one asked for, or the newest that is due.
+
+        UsageError, with the nearest ones, where the view's schedule has no such interval.
+        """
+        if asked is None:
+            return self.newest_due(view)
+        try:
+            return view.schedule.interval_ending(asked).end
+        except ValueError as error:
+            raise UsageError(f"feature view {view.name!r}: {error}") from error
+
+    def demand_past(self, view: FeatureView, snapshot_time: datetime, instant: datetime, what: str) -> None:
+        """UsageError unless the instant has come."""
+        from skewless.timeline import due
+
+        if not due(instant, self.clock.now()):
+            raise UsageError(
+                f"feature view {view.name!r}: snapshot {format_instant(snapshot_time)} can be {what} from "
+                f"{format_instant(instant)} on; it is {format_instant(self.clock.now())}"
+            )

@@ -1,0 +1,89 @@
+"""The engine and the oracle agree, in bits, on the whole corpus: stored, computed, skipped and expired alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from skewless.offline.binding import BoundView
+from skewless.offline.engine import Moment, snapshot
+from skewless.offline.source import read_source
+from skewless.settings import Settings
+from skewless.timeline import to_micros
+from tests import oracle
+from tests.corpus import Case, Corpus, corpus, describe, expected, explained, shrink
+from tests.spark.corpus_store import CorpusStore, differences
+
+FAST = corpus(views=24, cases=20)
+
+
+@pytest.mark.parametrize("name", [view.name for view in FAST.views])
+def test_training_rows_are_what_the_oracle_says(name: str, services: Settings, spark: SparkSession, tmp_path: Path):
+    check(FAST, name, services, tmp_path)
+
+
+@pytest.mark.parametrize("name", [view.name for view in FAST.views])
+def test_a_snapshot_is_what_the_oracle_says(name: str, services: Settings, spark: SparkSession, tmp_path: Path):
+    cases = FAST.cases[name]
+    made = CorpusStore.make(cases, services, tmp_path)
+    truth = cases[0].view.truth
+    bound = BoundView(made.view, read_source(spark, made.view.source, made.store.settings.warehouse))
+    for tick in (truth.ticks[4], truth.ticks[8]):
+        cutoff = tick + truth.data_delay
+        rows = snapshot(bound, Moment(to_micros(tick), to_micros(cutoff))).toArrow()
+        built = {
+            tuple(row[key] for key in made.view.join_keys): [oracle.bits(row[item]) for item in made.view.fields]
+            for row in rows.to_pylist()
+        }
+        wanted = {
+            (case.number, *key): [oracle.bits(value) for value in values]
+            for case in cases
+            for key, values in oracle.snapshot(truth, case.source, tick, cutoff).items()
+        }
+        assert built == wanted
+        assert rows.num_rows == len(wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_thousands_of_cases_more(seed: int, services: Settings, spark: SparkSession, tmp_path: Path):
+    more = corpus(seed=seed, views=12, cases=60)
+    for view in more.views:
+        check(more, view.name, services, tmp_path)
+
+
+def check(made_of: Corpus, name: str, services: Settings, folder: Path) -> None:
+    """Ask all cases of a view at once; report a failing one alone, and small."""
+    made = CorpusStore.make(made_of.cases[name], services, folder)
+    for as_of in ("scheduled", "event"):
+        found = differences(made, as_of, expected, explained)
+        if found:
+            number = int(found[0].split(",")[0].removeprefix("case "))
+            case = next(case for case in made_of.cases[name] if case.number == number)
+            pytest.fail(f"as_of={as_of!r}: {len(found)} answers differ\n{smallest(case, as_of, services, folder)}")
+
+
+def smallest(case: Case, as_of: str, services: Settings, folder: Path) -> str:
+    """The failing case after shrinking, with what differs; at most 40 attempts, each a Spark job."""
+    attempts = iter(range(40))
+
+    def fails(candidate: Case) -> bool:
+        return next(attempts, None) is not None and bool(asked_alone(candidate, as_of, services, folder))
+
+    small = shrink(case, fails) if fails(case) else case
+    return "\n".join([describe(small), *asked_alone(small, as_of, services, folder)])
+
+
+def asked_alone(case: Case, as_of: str, services: Settings, folder: Path) -> list[str]:
+    """What differs when the case is asked without the others."""
+    tried = folder / f"alone_{len(list(folder.iterdir()))}"
+    return differences(CorpusStore.make([case], services, tried), as_of, expected, explained)
+
+
+def test_source_without_rows_gives_absent_rows(services: Settings, spark: SparkSession, tmp_path: Path):
+    case = FAST.cases["view_00"][0]
+    empty = Case(case.number, case.view, (), {}, case.spine)
+    made = CorpusStore.make([empty], services, tmp_path)
+    assert differences(made, "event", expected, explained) == []
