@@ -12,7 +12,7 @@ need_command mvn maven
 step "bringing the Delta jars by Maven"
 rm -rf "$jars"
 mkdir -p "$jars"
-mvn --quiet --batch-mode -f scripts/jars/pom.xml \
+mvn --quiet --batch-mode -Dstyle.color=never -f scripts/jars/pom.xml \
   org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
   -DincludeScope=runtime -DoutputDirectory="$(cd "$jars" && pwd)"
 cp scripts/jars/pom.xml "$stamp"
