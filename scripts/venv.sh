@@ -1,10 +1,10 @@
 #!/bin/sh
-# Make .venv from requirements.txt, by uv if it is there, else by pip; made again when that file or pyproject.toml changes.
+# Make .venv from requirements.txt, by uv if it is there, else by pip; again when that or the project's metadata changes.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 stamp=.venv/.complete
-wanted=$(cat requirements.txt pyproject.toml | cksum)
+wanted=$( (cat requirements.txt; sed '/^\[tool\./,$d' pyproject.toml) | cksum) # not the tools' settings
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 rm -f "$stamp"
 
