@@ -29,7 +29,7 @@ def write(folder: Path, **files: str) -> Path:
     """A folder `features` of these files, each with the usual imports before it."""
     root = folder / "features"
     for name, text in files.items():
-        path = root / (name.replace("/", "/") + ".py")
+        path = root / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(HEAD + text)
     return root
@@ -136,7 +136,13 @@ def test_a_folder_of_any_name_is_the_package_features(tmp_path: Path):
     assert list(load_repo(folder.rename(tmp_path / "definitions")).views) == ["one"]
 
 
-def test_a_second_load_sees_changed_files(tmp_path: Path):
+def test_private_files_are_read_only_when_a_file_imports_them(tmp_path: Path):
+    folder = write(tmp_path, a=BASE, _draft="1 / 0", **{"_drafts/b": "1 / 0"})
+    assert mistakes(folder) == ""
+
+
+def test_a_second_load_sees_changed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     names = [
         list(load_repo(write(tmp_path, base=BASE, a=f"from .base import view\nv = view('{name}')\n")).views)
         for name in ("aa", "bb")  # of equal length, within a second: bytecode could not tell them apart

@@ -35,7 +35,7 @@ FINE = {
     "user": {"user"},
     "comment": {"comment"},
     "count + first + `current_date` + t.current_date": {"count", "first", "current_date", "t"},
-    "note = 'now(' OR note = 'rand'": {"note"},
+    "note = 'now(' OR note = 'current_date'": {"note"},
     "amount /* rand() */ + 1": {"amount"},
     "a <=> b": {"a", "b"},
 }

@@ -87,6 +87,7 @@ def test_no_interval_is_longer_than_the_longest(parts, t):
         ("*/5 * * * *", 5 * MINUTE),
         ("* * * * *", MINUTE),
         ("0 9-17 * * *", 16 * HOUR),
+        ("0 1,23 * * *", 22 * HOUR),
         ("0 0 * * 1-5", 3 * DAY),
         ("0 0 30 * *", 60 * DAY),
         ("* * * 1 *", 335 * DAY + MINUTE),
