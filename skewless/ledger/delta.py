@@ -34,16 +34,9 @@ def append_rows(uri: str, rows: pa.Table, *, indexed_columns: int = 0) -> None:
         "delta.dataSkippingNumIndexedCols": str(indexed_columns),
         "delta.checkpointInterval": "20",
     }
-    table = open_table(uri) or _create(uri, rows.schema, configuration)
+    # Of two processes that make the table at once, "ignore" lets one win and both go on.
+    table = open_table(uri) or DeltaTable.create(uri, rows.schema, mode="ignore", configuration=configuration)
     write_deltalake(table, rows, mode="append")
-
-
-def _create(uri: str, schema: pa.Schema, configuration: dict[str, str | None]) -> DeltaTable:
-    """Make the table; of two processes that try at once, one wins and both go on."""
-    try:
-        return DeltaTable.create(uri, schema, mode="ignore", configuration=configuration)
-    except DeltaError:
-        return DeltaTable(uri)
 
 
 @contextmanager

@@ -98,6 +98,17 @@ def test_stretches_change_where_a_snapshot_falls_due_and_where_a_revision_become
     ]
 
 
+def test_stretches_begin_with_an_older_snapshot_where_the_newest_are_skipped():
+    events = (*bad(4), *bad(5), event(Kind.ACCEPTED, 5, "a", hour(9)))
+    assert between(events, hour(5.5), hour(5.9)) == [Stretch(hour(5.5), Seen(hour(3), None, skipped=True))]
+
+
+def test_stretches_end_with_the_last_instant():
+    events = (*bad(5), event(Kind.ACCEPTED, 5, "a", hour(5.7)))
+    assert len(between(events, hour(5.5), hour(5.7) - MICROSECOND)) == 1
+    assert len(between(events, hour(5.5), hour(5.7))) == 2
+
+
 def test_one_instant_is_one_stretch():
     assert between((), hour(4), hour(4)) == [Stretch(hour(4), Seen(hour(3), None, skipped=False))]
 
