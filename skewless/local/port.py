@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 
 from skewless.errors import SetupError
 
+_PATIENCE = 3.0  # seconds: a server that was killed still holds its port while the system takes it apart
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -33,19 +35,27 @@ def free_port() -> int:
 
 def demand_free(port: int, *, service: str, setting: str, example: str) -> None:
     """Raise SetupError when the port is taken; it names the port, who has it, and the setting to change."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            return
-        except OSError as error:
-            reason = error.strerror
+    deadline = time.monotonic() + _PATIENCE
+    while (reason := _taken(port)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if reason is None:
+        return
     by = owner(port)
     raise SetupError(
         f"{service} cannot listen at 127.0.0.1:{port} ({reason}{f', by {by}' if by else ''}); end that "
         f"program, or choose another port, e.g. SKEWLESS_{setting.upper()}={example} or {setting} in "
         f"skewless.toml; if it is a server of yours for Skewless to use, set SKEWLESS_LOCAL_SERVICES=false"
     )
+
+
+def _taken(port: int) -> str | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 def owner(port: int) -> str | None:
