@@ -12,11 +12,15 @@ from skewless.online.records import Meta, Row
 
 
 def demand_same(
-    view: FeatureView, meta: Meta, names: Sequence[str], rows: Sequence[Row], read: Sequence[Row | None]
+    view: FeatureView,
+    meta: Meta | None,
+    names: Sequence[str],
+    rows: Sequence[Row],
+    read: Sequence[Row | None],
 ) -> None:
     """Raise OnlineError unless every row, and both constant rows, are read as they were to be published."""
     wanted = [_constant_row(view, view.absent_row), _constant_row(view, view.expired_row), *rows]
-    found = [meta.absent, meta.expired, *read]
+    found = [meta and meta.absent, meta and meta.expired, *read]
     for name, row, got in zip(["absent", "expired", *names], wanted, found, strict=True):
         if _identity(row) != _identity(got):
             raise OnlineError(

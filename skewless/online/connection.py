@@ -24,7 +24,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from skewless.errors import OnlineError, StoreUnavailable
+from skewless.errors import OnlineError, StoreUnavailable, UsageError
 
 TIMEOUT_SECONDS = 30.0
 
@@ -95,8 +95,8 @@ class Session:
 
 def client(url: str) -> redis.Redis:
     """A pooled client for readers, which may retry: reading twice does no harm."""
-    with translated(address_of(url)):
-        return redis.Redis.from_url(url, protocol=2, socket_timeout=5.0, socket_connect_timeout=5.0)
+    address_of(url)
+    return redis.Redis.from_url(url, protocol=2, socket_timeout=5.0, socket_connect_timeout=5.0)
 
 
 def demand_safe(session: Session) -> None:
@@ -117,9 +117,17 @@ def demand_safe(session: Session) -> None:
 
 
 def address_of(url: str) -> str:
-    """Host and port, without the password."""
-    parts = urlsplit(url)
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+    """Host and port, without the password; UsageError when the URL is not one of a Redis server."""
+    try:
+        redis.ConnectionPool.from_url(url)  # which connects to nothing
+        parts = urlsplit(url)
+        return (
+            parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"the online store's URL is wrong: {error}; write it as redis://host:6379/0"
+        ) from error
 
 
 @contextmanager
@@ -138,8 +146,6 @@ def translated(address: str) -> Iterator[None]:
         ) from error
     except ResponseError as error:
         raise OnlineError(f"the online store at {address} answered: {error}") from error
-    except ValueError as error:
-        raise StoreUnavailable(f"SKEWLESS_REDIS_URL is no address of a Redis server: {error}") from error
     except (RedisError, OSError) as error:
         raise StoreUnavailable(
             f"the online store at {address} cannot be reached ({error}); start it, or set "

@@ -126,17 +126,23 @@ class _Attempt:
         *acknowledged, writing = self.session.pipeline(
             [*commands, ("HGET", self.place.keys.state, "writing")]
         )
-        if writing != str(self.generation).encode():
-            raise refusal("superseded", "publish", self.place.view)
+        self.demand_ours(writing)
         for (key, _), reply in zip(pairs, acknowledged, strict=True):
             if reply != b"OK":
                 raise DataError(
                     f"{key} was written twice: two rows of one entity? Build again. Nothing was published"
                 )
 
+    def demand_ours(self, writing: bytes | None) -> None:
+        if writing != str(self.generation).encode():
+            raise refusal("superseded", "publish", self.place.view)
+
     def compare(self, sample: Sample, kinds: tuple[KeyKind, ...]) -> None:
         names = [entity_key(key, kinds) or "" for key, _ in sample.kept]
         meta, read = self.reader.read_generation(self.place.view, self.generation, self.generation, names)
+        self.demand_ours(
+            self.session.call("HGET", self.place.keys.state, "writing")
+        )  # else the rows may be gone
         demand_same(self.publication.view, meta, names, [row for _, row in sample.kept], read)
         self.progress(Step.COMPARED, sample.seen)
 

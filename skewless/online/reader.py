@@ -73,16 +73,18 @@ class OnlineReader:
 
     def read_generation(
         self, view: str, epoch: int, generation: int, entity_keys: Sequence[str]
-    ) -> tuple[Meta, list[Row | None]]:
+    ) -> tuple[Meta | None, list[Row | None]]:
         """Read rows of a generation that need not be live, by their encoded keys: for the publisher's check.
 
-        A key that is not there gives None.
+        What is not there is None.
         """
         keys = ViewKeys(self._namespace, view)
         chunks = [entity_keys[start : start + CHUNK] for start in range(0, len(entity_keys), CHUNK)]
         commands: list[tuple[str, ...]] = [("GET", keys.meta(epoch))]
         commands += [("MGET", *(keys.entity(epoch, key) for key in chunk)) for chunk in chunks]
         raw_meta, *replies = self._ask(commands)
+        if raw_meta is None:
+            return None, [None] * len(entity_keys)
         meta = Meta.decode(raw_meta)
         return meta, [raw and rows_of(meta, raw, generation) for reply in replies for raw in reply]
 

@@ -52,6 +52,11 @@ class OnlineState:
         """The pointer's flip."""
         return self.pointer.flip if self.pointer else None
 
+    @property
+    def age(self) -> timedelta | None:
+        """How far the live snapshot lies back, by the server's clock."""
+        return self.now - self.pointer.snapshot_time if self.pointer else None
+
 
 def look(redis_url: str, namespace: str, view: str) -> OnlineState:
     """Read a view's state over a connection of its own; StoreUnavailable when the server is away."""
@@ -90,11 +95,6 @@ def read_state(session: Session, keys: ViewKeys) -> OnlineState:
         raise OnlineError(
             f"{keys.state} is not a publisher's state ({error}); did something else write it?"
         ) from error
-
-
-def age(state: OnlineState) -> timedelta | None:
-    """How far the live snapshot lies back, by the server's clock."""
-    return state.now - state.pointer.snapshot_time if state.pointer else None
 
 
 def _previous(text: str) -> Previous | None:

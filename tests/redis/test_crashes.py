@@ -133,3 +133,13 @@ def test_whoever_saw_another_pointer_is_refused(stage: Stage) -> None:
     assert stage.marks() == {3}
     expire(stage.place)
     assert stage.marks() == {None}
+
+
+def test_garbage_is_dropped_before_more_is_written(stage: Stage) -> None:
+    stage.publish_mark(1, ago(hours=5))
+    with pytest.raises(Killed):
+        stage.publish_mark(2, ago(hours=4), progress=dying_after(Step.WRITTEN))
+    epochs: dict[Step, set[int]] = {}
+    stage.publish_mark(3, ago(hours=3), progress=lambda step, rows: epochs.setdefault(step, stage.epochs()))
+    assert epochs[Step.OPENED] == {1, 2}
+    assert epochs[Step.CLEANED] == {1}

@@ -9,13 +9,23 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from skewless.errors import DataError, NotPublishedError, PublishRefused, StoreUnavailable
+from skewless.errors import (
+    DataError,
+    NotPublishedError,
+    OnlineError,
+    PublishRefused,
+    StoreUnavailable,
+    UsageError,
+)
 from skewless.ledger.events import Kind
 from skewless.ledger.history import live_now
 from skewless.local.port import free_port
 from skewless.model import Entity, FeatureView, Field
+from skewless.online.connection import Session
 from skewless.online.operations import hold
 from skewless.online.publication import Step
+from skewless.online.publisher import publish
+from skewless.online.reader import OnlineReader
 from skewless.timeline import SystemClock, from_micros
 from skewless.types import String
 from tests.redis.stage import FEATURES, SOURCE, Stage, ago
@@ -45,7 +55,8 @@ def test_the_answer_says_what_it_is_from(stage: Stage) -> None:
     served = stage.reader.read(["stats:mark"], [{"user_id": 1}]).views["stats"]
     assert (served.snapshot_time, served.generation, served.flip) == (time, 1, receipt.flip)
     assert served.state == "live"
-    assert timedelta(hours=1) <= served.age < timedelta(hours=1, minutes=1)
+    ages = (served.age, stage.state().age or timedelta())
+    assert all(timedelta(hours=1) <= age < timedelta(hours=1, minutes=1) for age in ages)
 
 
 def test_nothing_is_live_before_the_flip_and_all_of_it_after(stage: Stage) -> None:
@@ -125,6 +136,17 @@ def test_of_two_publishers_the_later_one_wins_and_the_other_is_told(stage: Stage
     assert stage.marks() == {3}
 
 
+def test_a_publisher_whose_rows_the_winner_dropped_is_told_the_same(stage: Stage) -> None:
+    def meanwhile(step: Step, rows: int) -> None:
+        if step is Step.WRITTEN and rows == 1200:
+            stage.publish_mark(3, ago(hours=2))
+
+    with pytest.raises(PublishRefused) as refused:
+        stage.publish_mark(2, ago(hours=3), progress=meanwhile)
+    assert refused.value.code == "superseded"
+    assert stage.marks() == {3}
+
+
 def test_the_flip_itself_refuses_a_publisher_that_was_ended(stage: Stage) -> None:
     def meanwhile(step: Step, rows: int) -> None:
         if step is Step.COMPARED:
@@ -163,16 +185,12 @@ def test_two_rows_of_one_entity_fail_the_publish(stage: Stage) -> None:
 def test_rows_that_are_not_what_the_ledger_says_fail_the_publish(
     stage: Stage, rows: list[tuple[object, ...]], counted: int, message: str
 ) -> None:
-    from skewless.online.publisher import publish
-
     with pytest.raises(DataError, match=message):
         publish(stage.place, stage.built(ago(hours=1), counted), stage.table(rows))
     assert stage.state().pointer is None
 
 
 def test_a_column_of_another_type_fails_before_anything_changes(stage: Stage) -> None:
-    from skewless.online.publisher import publish
-
     wrong = pa.table({"user_id": [1.5], "mark": [1], "share": [0.5], "word": ["a"]}).to_reader()
     with pytest.raises(
         DataError, match="join key 'user_id' of 'stats' is double; join keys are strings or integers"
@@ -288,3 +306,35 @@ def test_the_ledger_says_what_readers_see(stage: Stage) -> None:
     live = live_now(stage.ledger.read(), SystemClock().now())
     assert live is not None
     assert (live.generation, live.since, live.expired) == (2, from_micros(receipt.flip), False)
+
+
+def test_rows_that_a_reader_would_get_otherwise_stop_the_publish(stage: Stage) -> None:
+    stage.publish_mark(1, ago(hours=3), users=3)
+
+    def spoil(step: Step, rows: int) -> None:
+        if step is Step.WRITTEN:
+            server, keys = stage.reader._client, stage.place.keys
+            server.set(keys.entity(2, "1"), server.get(keys.entity(1, "1")))
+
+    with pytest.raises(OnlineError, match=r"a reader would get \(1, .* for '1', and the row is \(2, "):
+        stage.publish_mark(2, ago(hours=2), users=3, progress=spoil)
+    assert stage.marks(3) == {1}
+
+
+@pytest.mark.parametrize("url", ["http://localhost:6379", "redis://localhost:port/0", "localhost:6379"])
+def test_an_address_that_is_none_is_explained(url: str) -> None:
+    for connect in (Session, lambda url: OnlineReader(url, "n")):
+        with pytest.raises(
+            UsageError, match=r"the online store's URL is wrong: .*; write it as redis://host:6379/0"
+        ):
+            connect(url)
+
+
+def test_a_session_never_connects_again(stage: Stage) -> None:
+    with Session(stage.redis_url) as session:
+        mine = session.call("CLIENT", "ID")
+        stage.reader._client.client_kill_filter(_id=mine)
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            session.call("PING")
+        with pytest.raises(StoreUnavailable, match="the connection was lost before"):
+            session.call("PING")
