@@ -107,6 +107,7 @@ def test_an_older_snapshot_or_revision_never_replaces_a_newer_one(stage: Stage) 
         with pytest.raises(PublishRefused, match="never goes backwards") as refused:
             stage.publish_mark(1, time, users=5, again=older)
         assert refused.value.code == "older"
+    assert stage.state().top == 1  # refused before anything was written
     assert stage.marks(5) == {2}
     stage.publish_mark(3, time, users=5)
     assert stage.marks(5) == {3}
