@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from skewless.errors import SkewlessError
+
+_ATTEMPTS = 5
 
 
 def open_table(uri: str) -> DeltaTable | None:
@@ -34,9 +36,16 @@ def append_rows(uri: str, rows: pa.Table, *, indexed_columns: int = 0) -> None:
         "delta.dataSkippingNumIndexedCols": str(indexed_columns),
         "delta.checkpointInterval": "20",
     }
-    # Of two processes that make the table at once, "ignore" lets one win and both go on.
-    table = open_table(uri) or DeltaTable.create(uri, rows.schema, mode="ignore", configuration=configuration)
-    write_deltalake(table, rows, mode="append")
+    for attempt in range(_ATTEMPTS):
+        table = open_table(uri) or DeltaTable.create(
+            uri, rows.schema, mode="ignore", configuration=configuration
+        )
+        try:
+            return write_deltalake(table, rows, mode="append")
+        except CommitFailedError:
+            # Appends never conflict with each other, but with another process that is making the same table.
+            if attempt == _ATTEMPTS - 1:
+                raise
 
 
 @contextmanager

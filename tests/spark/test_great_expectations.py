@@ -86,6 +86,13 @@ def test_an_expectation_that_cannot_be_evaluated_fails_alone_and_says_so(spark):
     assert verdict.failures == (broken,)
 
 
+def test_one_that_breaks_the_query_does_not_take_the_others_with_it(spark):
+    no_cast = Expectation("expect_column_values_to_be_in_set", column="amount", value_set=["x"])
+    verdict = judge(spark, no_cast, between(min_value=-10))
+    assert [result.success for result in authors(verdict)] == [False, True]
+    assert "could not be evaluated" in authors(verdict)[0].sentence
+
+
 def test_an_empty_revision_is_blocked_though_its_columns_pass(spark):
     verdict = judge(spark, between(min_value=0), rows=[])
     assert [result.success for result in authors(verdict)] == [True]

@@ -3,9 +3,11 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -172,6 +174,20 @@ def test_two_processes_that_append_at_once_lose_nothing(uri, clock):
                 f"{name}{i}" for i in range(3)
             ]
         assert [event.recorded_at for event in events] == sorted(event.recorded_at for event in events)
+
+
+def test_two_that_make_the_table_at_once_make_one(tmp_path, clock):
+    for n in range(12):  # several, as the race is close only sometimes
+        uri, start = str(tmp_path / str(n)), Barrier(2)
+
+        def append(name: str, uri: str = uri, start: Barrier = start) -> None:
+            ledger = Ledger(uri, clock)
+            start.wait(timeout=30)
+            ledger.append(built(name))
+
+        with ThreadPoolExecutor(2) as both:
+            list(both.map(append, "ab"))
+        assert {event.revision for event in Ledger(uri, clock).read()} == {"a", "b"}
 
 
 def _no_log(folder: Path) -> None:
