@@ -148,6 +148,18 @@ def test_a_publisher_whose_rows_the_winner_dropped_is_told_the_same(stage: Stage
     assert stage.marks() == {3}
 
 
+def test_a_publisher_that_sweeps_late_leaves_later_epochs_alone(stage: Stage) -> None:
+    stage.publish_mark(1, ago(hours=5))
+
+    def meanwhile(step: Step, rows: int) -> None:
+        if step is Step.TOLD:
+            stage.publish_mark(3, ago(hours=3))
+
+    stage.publish_mark(2, ago(hours=4), progress=meanwhile)
+    assert stage.marks() == {3}
+    assert stage.epochs() >= {2, 3}
+
+
 def test_the_flip_itself_refuses_a_publisher_that_was_ended(stage: Stage) -> None:
     def meanwhile(step: Step, rows: int) -> None:
         if step is Step.COMPARED:
