@@ -140,9 +140,8 @@ class _Attempt:
     def compare(self, sample: Sample, kinds: tuple[KeyKind, ...]) -> None:
         names = [entity_key(key, kinds) or "" for key, _ in sample.kept]
         meta, read = self.reader.read_generation(self.place.view, self.generation, self.generation, names)
-        self.demand_ours(
-            self.session.call("HGET", self.place.keys.state, "writing")
-        )  # else the rows may be gone
+        # Whoever ended this publish may have dropped its rows by now.
+        self.demand_ours(self.session.call("HGET", self.place.keys.state, "writing"))
         demand_same(self.publication.view, meta, names, [row for _, row in sample.kept], read)
         self.progress(Step.COMPARED, sample.seen)
 
