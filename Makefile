@@ -13,7 +13,7 @@ jars:  ## Bring the Delta jars only
 	@scripts/jars.sh
 
 demo: setup  ## Load real flights, build, check, publish, look up and train; again: go on from there
-	@.venv/bin/python -m skewless.demo
+	@.venv/bin/python -m examples.demo
 
 test: setup  ## Linters, types, import contracts and the tests (at most 15 minutes)
 	@scripts/test.sh

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from skewless.offline.retrieval import Ask, AsOf
+    from skewless.online.keys import KeyKind
     from skewless.online.reader import Answer, OnlineReader
     from skewless.plan.repo import Selection
 
@@ -93,7 +94,7 @@ class FeatureStore:
             return join(spine, asks, timestamp_field=timestamp_field, explain=explain)
 
     def _as_spark(self, entity_df: DataFrame | pd.DataFrame) -> DataFrame:
-        return self.spark.createDataFrame(entity_df) if hasattr(entity_df, "iloc") else entity_df  # type: ignore[arg-type, return-value]
+        return self.spark.createDataFrame(entity_df) if hasattr(entity_df, "iloc") else entity_df
 
     def _asks(
         self, spine: DataFrame, features: Features, as_of: str, explain: bool, timestamp_field: str
@@ -103,7 +104,9 @@ class FeatureStore:
 
         if as_of not in get_args(AsOf):
             known = ", ".join(map(repr, get_args(AsOf)))
-            raise UsageError(f"as_of={as_of!r} is not supported{did_you_mean(as_of, get_args(AsOf))}; use one of {known}")
+            raise UsageError(
+                f"as_of={as_of!r} is not supported{did_you_mean(as_of, get_args(AsOf))}; use one of {known}"
+            )
         asks = [self._ask(selection) for selection in self.workspace.repo.resolve(features)]
         added = [name for ask in asks for name in (*ask.added, *(ask.explained if explain else ()))]
         check_columns(spine, [ask.bound for ask in asks], added, timestamp_field)
@@ -155,6 +158,16 @@ class FeatureStore:
         """
         return self._reader.read(self._references(features), entity_rows)
 
+    def parse_entity(self, features: Features, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Join keys given as text, with the types that the published views have: for command lines and URLs.
+
+        UsageError where a text is no integer and the key is one.
+        """
+        kinds: dict[str, KeyKind] = {}
+        for view in dict.fromkeys(reference.partition(":")[0] for reference in self._references(features)):
+            kinds |= self._reader.key_kinds(view)
+        return {name: parse_key(name, text, kinds.get(name)) for name, text in texts.items()}
+
     def _references(self, features: Features) -> list[str]:
         if not isinstance(features, str | FeatureService) and all(
             isinstance(item, str) and ":" in item for item in features
@@ -167,3 +180,13 @@ class FeatureStore:
         """Close the connections to the online store."""
         if "_reader" in self.__dict__:
             self._reader.close()
+
+
+def parse_key(name: str, text: str, kind: KeyKind | None) -> str | int:
+    """A join key's text as its kind has it."""
+    if kind != "integer":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"join key {name}={text!r} is no integer, as the source has it") from None

@@ -14,14 +14,14 @@ from skewless.offline import uris
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Repo, load_repo
 from skewless.settings import Settings
-from skewless.timeline import Clock, FixedClock, SystemClock, format_instant
+from skewless.timeline import Clock, FixedClock, SystemClock, due, format_instant
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from skewless.offline.tables import FeatureTable
     from skewless.online.reconcile import OnlineView
-    from skewless.quality.verdicts import VerdictTable
+    from skewless.quality.verdicts import Verdicts
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class Workspace:
             raise SetupError(f"{error.name} is not installed; pip install 'skewless[spark]'") from error
         from skewless.local.session import session_url
 
-        return open_session(session_url(self.settings), self.settings.jars)
+        return open_session(session_url(self.settings), self.settings.jars, self.settings.spark_python)
 
     def ledger(self, view: FeatureView) -> Ledger:
         """The view's ledger."""
         return Ledger(uris.ledger_table(self.settings.warehouse, view.name), self.clock)
 
-    def verdicts(self, view: FeatureView) -> VerdictTable:
+    def verdicts(self, view: FeatureView) -> Verdicts:
         """The view's verdicts."""
-        from skewless.quality.verdicts import VerdictTable
+        from skewless.quality.verdicts import Verdicts
 
-        return VerdictTable(uris.verdict_table(self.settings.warehouse, view.name))
+        return Verdicts(uris.verdict_table(self.settings.warehouse, view.name), view.name, self.clock)
 
     def feature_table(self, view: FeatureView) -> FeatureTable:
         """The view's revisions, of its present fingerprint."""
@@ -94,8 +94,6 @@ class Workspace:
 
     def demand_past(self, view: FeatureView, snapshot_time: datetime, instant: datetime, what: str) -> None:
         """UsageError unless the instant has come."""
-        from skewless.timeline import due
-
         if not due(instant, self.clock.now()):
             raise UsageError(
                 f"feature view {view.name!r}: snapshot {format_instant(snapshot_time)} can be {what} from "

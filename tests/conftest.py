@@ -14,6 +14,8 @@ from skewless.local.port import free_port
 from skewless.offline.session import open_session
 from skewless.settings import Settings, load_settings
 
+# While writing tests: a folder in which the servers of one run stay up for the next.
+KEPT = os.environ.get("TESTS_HOME")
 ROOT = Path(__file__).parents[1]
 JARS = Path(os.environ.get("SKEWLESS_JARS", ROOT / ".skewless" / "jars"))
 
@@ -24,16 +26,18 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as variables:
         for name in [name for name in os.environ if name.startswith("SKEWLESS_")]:
             variables.delenv(name)
+        valkey_port, spark_port = (6399, 15099) if KEPT else (free_port(), free_port())
         run = load_settings(
-            home=tmp_path_factory.mktemp("home"),
+            home=KEPT or tmp_path_factory.mktemp("home"),
             jars=JARS,
             features=ROOT / "features",
-            redis_url=f"redis://127.0.0.1:{free_port()}/0",
-            spark=f"sc://127.0.0.1:{free_port()}",
+            redis_url=f"redis://127.0.0.1:{valkey_port}/0",
+            spark=f"sc://127.0.0.1:{spark_port}",
             actor="tests",
         )
         yield run
-        down(run)
+        if not KEPT:
+            down(run)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,9 @@ class BoundView:
             elif isinstance(found, _INTEGERS):
                 yield key, "bigint"
             else:
-                raise DataError(f"{self._where(key)} is {found.simpleString()}; join keys are strings or integers")
+                raise DataError(
+                    f"{self._where(key)} is {found.simpleString()}; join keys are strings or integers"
+                )
 
     @cached_property
     def expressions(self) -> dict[str, str]:
@@ -127,7 +129,7 @@ class BoundView:
             return T.LongType()
         names = {text: name for name, text in self.expressions.items()}
         read = self.expression_types[names[item.expression or ""]]
-        if function == "avg" or function == "sum" and not isinstance(read, _INTEGERS):
+        if function == "avg" or (function == "sum" and not isinstance(read, _INTEGERS)):
             return T.DoubleType()
         return T.LongType() if function == "sum" else read
 
@@ -136,18 +138,27 @@ class BoundView:
         if item.where and not isinstance(types[item.where], T.BooleanType):
             yield f"where={item.where!r} gives {types[item.where].simpleString()}, not a boolean"
         aggregate = item.aggregate
-        if aggregate and aggregate.column and (aggregate.function in ("sum", "avg") or aggregate.nulls == "zero"):
+        if (
+            aggregate
+            and aggregate.column
+            and (aggregate.function in ("sum", "avg") or aggregate.nulls == "zero")
+        ):
             read = types[aggregate.column]
             if not isinstance(read, _NUMBERS):
                 rule = "nulls='zero'" if aggregate.nulls == "zero" else aggregate.function
                 yield f"{rule} needs numbers, and {aggregate.column!r} is {read.simpleString()}"
         natural, declared = self.natural_type(item), item.dtype.spark
-        both_numbers = isinstance(natural, _NUMBERS) and item.dtype.name in ("int32", "int64", "float32", "float64")
+        both_numbers = isinstance(natural, _NUMBERS) and item.dtype.name in (
+            "int32",
+            "int64",
+            "float32",
+            "float64",
+        )
         naive = isinstance(natural, T.TimestampNTZType) and item.dtype.name == "timestamp"
         if natural.simpleString() != declared and not both_numbers and not naive:
             yield (
                 f"its value is {natural.simpleString()}, but its dtype {item.dtype} is {declared}; "
-                f"change the dtype, or say the conversion: value=\"CAST(... AS {declared.upper()})\""
+                f'change the dtype, or say the conversion: value="CAST(... AS {declared.upper()})"'
             )
 
     def _where(self, part: str) -> str:
@@ -166,7 +177,9 @@ class BoundView:
             for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
         ]
         times = [self.source.event.alias(EVENT), self.source.known.alias(KNOWN)]
-        ids = [F.col(f"`{column}`").alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)]
+        ids = [
+            F.col(f"`{column}`").alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)
+        ]
         ties = [self._orderable(column).alias(name) for name, column in self.tie_breakers.items()]
         prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
         rows = self.source.rows.select(*keys, *times, *ids, *ties, *prepared).where(F.col(KNOWN).isNotNull())

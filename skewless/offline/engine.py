@@ -79,7 +79,9 @@ def snapshot(bound: BoundView, moment: Moment) -> DataFrame:
     """
     rows = rows_between(bound, moment, moment)
     asks = (
-        rows.select(*(F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)))
+        rows.select(
+            *(F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True))
+        )
         .dropna()
         .distinct()
         .select("*", F.lit(moment.snapshot).alias(SNAPSHOT), F.lit(moment.cutoff).alias(CUTOFF))
@@ -91,10 +93,19 @@ def snapshot(bound: BoundView, moment: Moment) -> DataFrame:
 
 def rows_between(bound: BoundView, first: Moment, last: Moment) -> DataFrame:
     """The prepared rows that some snapshot from the first to the last may see; of one moment, those that it sees."""
-    gone_before = F.coalesce(superseded(F.col(SUPERSEDED), F.lit(first.cutoff)), F.lit(False))
-    rows = bound.rows.where(known(F.col(KNOWN), F.lit(last.cutoff)) & ~gone_before)
-    rows = rows.where(happened(F.col(EVENT), F.lit(last.snapshot)))
-    reach = bound.view.reach
+    rows, reach = _visible_between(bound, first, last), bound.view.reach
     if reach is None:
         return rows
     return rows.where(within(F.col(EVENT), F.lit(first.snapshot), F.lit(reach // MICROSECOND)))
+
+
+def newest_event(bound: BoundView, moment: Moment) -> int | None:
+    """The newest event time that a snapshot sees in its source, however long ago; None where it sees none."""
+    found = _visible_between(bound, moment, moment).agg(F.max(EVENT)).first()
+    return None if found is None else found[0]
+
+
+def _visible_between(bound: BoundView, first: Moment, last: Moment) -> DataFrame:
+    gone_before = F.coalesce(superseded(F.col(SUPERSEDED), F.lit(first.cutoff)), F.lit(False))
+    rows = bound.rows.where(known(F.col(KNOWN), F.lit(last.cutoff)) & ~gone_before)
+    return rows.where(happened(F.col(EVENT), F.lit(last.snapshot)))

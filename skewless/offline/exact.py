@@ -24,6 +24,8 @@ def sum_floats(values: npt.NDArray[np.float64]) -> float:
     1.0
     >>> sum_floats(np.array([1e308, 1e308, -1e308]))
     1e+308
+    >>> sum_floats(np.array([-1e308, -1e308]))
+    -inf
     """
     finite = np.isfinite(values)
     if not finite.all():
@@ -40,7 +42,7 @@ def _sum_by_fractions(numbers: Sequence[float]) -> float:
     try:
         return float(total)
     except OverflowError:
-        return math.copysign(math.inf, total)
+        return math.inf if total > 0 else -math.inf  # copysign would ask for a float of the total
 
 
 def sum_integers(values: npt.NDArray[np.int64]) -> int:
@@ -49,7 +51,7 @@ def sum_integers(values: npt.NDArray[np.int64]) -> int:
     >>> sum_integers(np.array([2**62, 2**62, -2**62]))
     4611686018427387904
     """
-    total = sum(values.tolist())
+    total: int = sum(values.tolist())
     if total not in INT64:
         raise DataError(
             f"the sum {total} of {len(values)} integers does not fit int64; "
@@ -58,8 +60,18 @@ def sum_integers(values: npt.NDArray[np.int64]) -> int:
     return total
 
 
-def average(values: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> float:
+Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+
+
+def total(values: Numbers) -> int | float:
+    """Give the exact sum: of integers as an integer, of floats rounded once."""
+    if values.dtype.kind == "f":
+        return sum_floats(values.astype(np.float64, copy=False))
+    return sum_integers(values.astype(np.int64, copy=False))
+
+
+def average(values: Numbers) -> float:
     """Divide the exact sum, rounded once to float64, by the number of values."""
     if values.dtype.kind == "f":
-        return sum_floats(values) / len(values)
+        return sum_floats(values.astype(np.float64, copy=False)) / len(values)
     return float(sum(values.tolist())) / len(values)

@@ -13,7 +13,7 @@ from skewless.offline.source import first_line
 
 _OURS = re.compile(r"skewless\.errors\.(?:Data|Usage)Error: (?P<message>[^\n]*)")
 _UNREADABLE = re.compile(
-    r"(?P<why>FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|is not a Parquet file|DELTA_FILE_NOT_FOUND|FileNotFoundException)"
+    r"(?:FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|is not a Parquet file|DELTA_FILE_NOT_FOUND|FileNotFoundException)"
 )
 _ARITHMETIC = re.compile(r"\[(?:CAST_OVERFLOW|ARITHMETIC_OVERFLOW|CAST_INVALID_INPUT|DIVIDE_BY_ZERO)[^\n]*")
 _FILE = re.compile(r"(?:file:|s3a?://|abfss?://|gs://)[^\s'\",)]+")
@@ -45,5 +45,7 @@ def _translated(doing: str, text: str) -> SkewlessError:
     if arithmetic := _ARITHMETIC.search(text):
         return DataError(f"{doing}: a value does not fit: {arithmetic[0]}")
     if _AWAY.search(text):
-        return SetupError(f"{doing}: no Spark server answers; start it with `skewless up`, or correct the setting `spark`")
+        return SetupError(
+            f"{doing}: no Spark server answers; start it with `skewless up`, or correct the setting `spark`"
+        )
     return DataError(f"{doing}: Spark failed: {first_line(Exception(text))}")

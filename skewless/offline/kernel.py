@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skewless.agg import Function, Nulls
-from skewless.offline.exact import average, sum_floats, sum_integers
+from skewless.offline.exact import average, total
 from skewless.offline.ordering import Ranks, ranks
 from skewless.timeline import happened, known, superseded, within
 
@@ -114,7 +114,8 @@ class _History:
         start, end = np.searchsorted(self.owners, [owner, owner + 1])
         rows = np.arange(start, end)
         seen = known(self.known[rows], cutoff) & ~superseded(self.superseded[rows], cutoff)
-        return rows[seen & happened(self.event[rows], snapshot)]
+        visible: Indices = rows[seen & happened(self.event[rows], snapshot)]
+        return visible
 
     def reaching(self, rows: Indices, snapshot: int, reach: int | None) -> Indices:
         """Those of the rows that a window or ttl reaches."""
@@ -154,10 +155,9 @@ def _column(output: Output, selections: Sequence[_Selection | None], rows: pa.Ta
 
 
 def _newest(output: Output, seen: _Selection | None) -> int | None:
-    rows = seen.visible if seen else ()
-    if seen is None or not len(rows):
+    if seen is None:
         return None
-    newest = seen.history.reaching(rows[-1:], seen.snapshot, output.reach)
+    newest = seen.history.reaching(seen.visible[-1:], seen.snapshot, output.reach)
     return int(newest[0]) if len(newest) else None
 
 
@@ -202,17 +202,18 @@ class _Window:
             return rows
         if self.output.nulls == "forward_fill":
             return _forward_filled(rows, self.valid)
-        return rows[self.valid[rows]]
+        filled: Indices = rows[self.valid[rows]]
+        return filled
 
     def pick(self, seen: _Selection) -> int | None:
         """The row whose value is the answer of min, max, first or last."""
         rows = self.rows(seen)
         if not len(rows):
             return None
-        at = {"first": lambda: 0, "last": lambda: -1}.get(self.output.function or "")
-        if at is None:
-            at = (self.order[rows].argmin if self.output.function == "min" else self.order[rows].argmax)
-        return int(rows[at()])
+        if self.output.function in ("first", "last"):
+            return int(rows[0 if self.output.function == "first" else -1])
+        order = self.order[rows]
+        return int(rows[order.argmin() if self.output.function == "min" else order.argmax()])
 
     def reduce(self, seen: _Selection) -> int | float | None:
         """The answer of count, sum or avg."""
@@ -222,9 +223,7 @@ class _Window:
         if not len(rows):
             return None
         values = self.numbers[rows]
-        if self.output.function == "avg":
-            return average(values)
-        return sum_floats(values) if values.dtype.kind == "f" else sum_integers(values)
+        return average(values) if self.output.function == "avg" else total(values)
 
 
 def _forward_filled(rows: Indices, valid: npt.NDArray[np.bool_]) -> Indices:
@@ -247,7 +246,8 @@ def _flags(rows: pa.Table, name: str | None) -> npt.NDArray[np.bool_] | None:
 
 def _instants(rows: pa.Table, name: str) -> Indices:
     """A column of microseconds; null means never."""
-    return pc.fill_null(_array(rows, name), _NEVER).to_numpy(zero_copy_only=False)
+    instants: Indices = pc.fill_null(_array(rows, name), _NEVER).to_numpy(zero_copy_only=False)
+    return instants
 
 
 def _array(rows: pa.Table, name: str | None) -> pa.Array:

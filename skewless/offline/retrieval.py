@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -86,7 +86,7 @@ def _located(spine: DataFrame, asks: Sequence[Ask], timestamp_field: str) -> Dat
     added = [T.StructField(f"_sk_seen{number}", _SEEN) for number in range(len(asks))]
     schema = T.StructType([*spine.schema.fields, T.StructField("_sk_at", T.LongType()), *added])
 
-    def locate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def locate(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         for batch in batches:
             at = batch.column("_sk_at").to_numpy(zero_copy_only=False)
             for number, finder in enumerate(finders):
@@ -126,15 +126,13 @@ class _Finder:
     def find(self, at: np.ndarray) -> pa.StructArray:
         """Give the struct `_SEEN` of each instant."""
         if self.since is None:
-            columns: tuple[Sequence[object], ...] = (at, at, [None] * len(at), ["computed"] * len(at))
+            seen: list[tuple[int, int, str | None, str]] = [(t, t, None, "computed") for t in at.tolist()]
             gone = np.zeros(len(at), dtype=bool)
         else:
-            chosen = [self.seen[index] for index in np.searchsorted(self.since, at, side="right") - 1]
-            columns = tuple(zip(*chosen, strict=True)) if chosen else ((), (), (), ())
-            snapshots = np.asarray(columns[0], dtype=np.int64)
-            gone = self._expired(snapshots, at)
+            seen = [self.seen[index] for index in np.searchsorted(self.since, at, side="right") - 1]
+            gone = self._expired(np.array([moment[0] for moment in seen], dtype=np.int64), at)
         types = (pa.int64(), pa.int64(), pa.string(), pa.string())
-        arrays = [pa.array(column, type=kind) for column, kind in zip(columns, types, strict=True)]
+        arrays = [pa.array([moment[part] for moment in seen], type=kind) for part, kind in enumerate(types)]
         return pa.StructArray.from_arrays([*arrays, pa.array(gone, type=pa.bool_())], names=_SEEN.names)
 
     def _expired(self, snapshots: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from pyspark.errors import PySparkException
@@ -12,16 +14,18 @@ from skewless.offline.source import first_line
 from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF
 
 
-def open_session(address: str, jars: Path | None = None) -> SparkSession:
+def open_session(address: str, jars: Path | None = None, python: str = sys.executable) -> SparkSession:
     """Open the session at an address: `sc://host:port`, `local[*]`, or a cluster's master URL.
 
     jars    folder of the Delta jars, for a session of this process
+    python  interpreter of its workers
     SetupError when no server answers.
     """
     if address.startswith("sc://"):
         return _connect(address)
     builder = SparkSession.builder.master(address)
     files = sorted(jars.glob("*.jar")) if jars else []
+    os.environ.setdefault("PYSPARK_PYTHON", python)
     small = SMALL_TABLES_CONF if address.startswith("local") else {}
     for key, value in (SPARK_CONF | small | {"spark.jars": ",".join(map(str, files))}).items():
         builder = builder.config(key, value)

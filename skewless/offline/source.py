@@ -41,6 +41,10 @@ class SourceRows:
         created = self.source.created_timestamp_column
         return F.coalesce(self._micros(created), self.event) if created else self.event
 
+    def null_event_times(self) -> int:
+        """How many rows have no event time: they are never visible."""
+        return self.rows.where(self.event.isNull()).count()
+
     def _micros(self, column: str) -> Column:
         return micros(column, self.types[column])
 
@@ -52,7 +56,9 @@ def micros(column: str, found: T.DataType) -> Column:
     return F.unix_micros(F.col(f"`{column}`"))
 
 
-def read_source(spark: SparkSession, source: DeltaSource, warehouse: str, version: int | None = None) -> SourceRows:
+def read_source(
+    spark: SparkSession, source: DeltaSource, warehouse: str, version: int | None = None
+) -> SourceRows:
     """Read a source, of the newest version or the one given; DataError where it is not what the definition says."""
     if source.table:
         rows = _read_table(spark, source)
@@ -81,7 +87,9 @@ def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
         rows = spark.read.table(str(source.table))
         rows.schema  # noqa: B018 -- over Connect a missing table is noticed only when something is asked of it
     except AnalysisException as error:
-        raise DataError(f"source {source.name!r}: there is no table {source.table!r}; {first_line(error)}") from error
+        raise DataError(
+            f"source {source.name!r}: there is no table {source.table!r}; {first_line(error)}"
+        ) from error
     return rows
 
 
@@ -93,7 +101,9 @@ def _newest_version(source: DeltaSource, uri: str) -> int:
             f"source {source.name!r}: there is no Delta table at {uri}; load it, or correct path= in its definition"
         ) from error
     except (DeltaError, OSError, ValueError) as error:
-        raise DataError(f"source {source.name!r}: the Delta table at {uri} cannot be read: {first_line(error)}") from error
+        raise DataError(
+            f"source {source.name!r}: the Delta table at {uri} cannot be read: {first_line(error)}"
+        ) from error
 
 
 def _demand_timestamps(found: SourceRows) -> None:

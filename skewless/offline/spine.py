@@ -17,13 +17,15 @@ from skewless.timeline import after, format_instant, from_micros, to_micros
 _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 
 
-def check_columns(spine: DataFrame, views: Sequence[BoundView], added: Sequence[str], timestamp_field: str) -> None:
+def check_columns(
+    spine: DataFrame, views: Sequence[BoundView], added: Sequence[str], timestamp_field: str
+) -> None:
     """Refuse a spine that lacks a column, has one of the wrong type, or has one that would be written over."""
     types = {item.name: item.dataType for item in spine.schema.fields}
     _demand(types, timestamp_field, "its time; name another with timestamp_field=")
     if not isinstance(types[timestamp_field], T.TimestampType | T.TimestampNTZType):
         raise UsageError(
-            f"the spine's {timestamp_field!r} is {types[timestamp_field].simpleString()}, not a timestamp; cast it first"
+            f"the spine's {timestamp_field!r} is {types[timestamp_field].simpleString()}, no timestamp; cast it first"
         )
     for bound in views:
         for key, wanted in bound.key_types.items():
@@ -39,10 +41,14 @@ def check_columns(spine: DataFrame, views: Sequence[BoundView], added: Sequence[
         raise UsageError(f"the spine's columns {', '.join(types)} differ only in case; rename one")
     for name in added:
         if name.lower() in lowered:
-            raise UsageError(f"the spine has a column {lowered[name.lower()]!r}, which the result needs; rename it")
+            raise UsageError(
+                f"the spine has a column {lowered[name.lower()]!r}, which the result needs; rename it"
+            )
     for name in types:
         if name.startswith("_sk_"):
-            raise UsageError(f"the spine's column {name!r} begins with _sk_, as the engine's own do; rename it")
+            raise UsageError(
+                f"the spine's column {name!r} begins with _sk_, as the engine's own do; rename it"
+            )
 
 
 def _demand(types: dict[str, T.DataType], column: str, role: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,11 +61,11 @@ class FeatureTable:
         """Count and hash a revision as it is stored."""
         return content_of(self.read(spark, [revision]).select(*self.view.columns))
 
-    def batches(self, revision: str) -> Iterator[pa.RecordBatch]:
-        """The rows of a revision as Arrow batches of join keys and fields, without Spark."""
+    def reader(self, revision: str) -> pa.RecordBatchReader:
+        """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
         try:
             rows = DeltaTable(self.uri).to_pyarrow_dataset(partitions=[(REVISION, "=", revision)])
-            yield from rows.to_batches(columns=list(self.view.columns))
+            return rows.scanner(columns=list(self.view.columns)).to_reader()
         except TableNotFoundError as error:
             raise DataError(
                 f"there is no table of {self.view.name!r} at {self.uri}; build it: skewless build {self.view.name}"
@@ -85,7 +85,9 @@ def content_of(rows: DataFrame) -> Content:
     """
     columns = [_exact(item).alias(item.name) for item in rows.schema.fields]
     digests = rows.select(F.sha2(F.to_json(F.struct(*columns)), 256).alias("digest"))
-    parts = [F.conv(F.substring("digest", 1 + 15 * part, 15), 16, 10).cast("decimal(38,0)") for part in range(4)]
+    parts = [
+        F.conv(F.substring("digest", 1 + 15 * part, 15), 16, 10).cast("decimal(38,0)") for part in range(4)
+    ]
     count, *sums = digests.agg(F.count("*"), *(F.sum(part) for part in parts)).first() or (0,)
     return Content(int(count), hashlib.sha256(repr([count, *map(str, sums)]).encode()).hexdigest())
 

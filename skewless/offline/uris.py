@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from skewless.plan.fingerprint import short
+
 
 def under(warehouse: str, path: str) -> str:
     """Resolve a table's path.
@@ -19,7 +21,7 @@ def under(warehouse: str, path: str) -> str:
 
 def feature_table(warehouse: str, view: str, fingerprint: str) -> str:
     """The table of a view's revisions."""
-    return under(warehouse, f"features/{view}/{fingerprint[:12]}")
+    return under(warehouse, f"features/{view}/{short(fingerprint)}")
 
 
 def ledger_table(warehouse: str, view: str) -> str:

@@ -214,8 +214,8 @@ class _Attempt:
 
 
 def revision_order(events: tuple[Event, ...], revision: str) -> int:
-    """Where a revision stands among those of its snapshot: when the ledger recorded that it was built."""
-    built = (event for event in events if event.kind is Kind.BUILT and event.revision == revision)
+    """Where a revision stands among those of its snapshot: when the ledger last recorded that it was built."""
+    built = (event for event in reversed(events) if event.kind is Kind.BUILT and event.revision == revision)
     return next((to_micros(event.recorded_at) for event in built), 0)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from skewless.errors import OnlineError, UsageError, did_you_mean
 from skewless.online.connection import address_of, client, translated
-from skewless.online.keys import ViewKeys
+from skewless.online.keys import KeyKind, ViewKeys
 from skewless.online.lookup import CHUNK, Lookup, Pin, rows_of
 from skewless.online.records import Meta, Row
 from skewless.timeline import Clock, SystemClock
@@ -70,6 +70,13 @@ class OnlineReader:
         for view, fields in asked.items():
             _add_columns(rows, lookups[view], fields)
         return Answer(rows, {view: self._served(lookup) for view, lookup in lookups.items()})
+
+    def key_kinds(self, view: str) -> dict[str, KeyKind]:
+        """The join keys of a published view, and whether each is a string or an integer."""
+        lookup = self._lookup(view, ())
+        self._settle([lookup])
+        assert lookup.pin is not None, "a settled lookup has a pin"
+        return dict(lookup.pin.meta.keys)
 
     def read_generation(
         self, view: str, epoch: int, generation: int, entity_keys: Sequence[str]

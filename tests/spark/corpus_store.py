@@ -48,7 +48,11 @@ class CorpusStore:
         warehouse = str(folder / case_view.name)
         view = definition(case_view)
         clock = FixedClock(case_view.truth.ticks[-1] + timedelta(days=30))
-        workspace = Workspace(settings.model_copy(update={"warehouse": warehouse}), Repo({view.name: view}, {}, {}, {}, {}), clock)
+        workspace = Workspace(
+            settings.model_copy(update={"warehouse": warehouse}),
+            Repo({view.name: view}, {}, {}, {}, {}),
+            clock,
+        )
         _write(under(warehouse, "sources/cases"), _source_rows(cases), _source_schema(case_view))
         _write_stored(cases, view, warehouse)
         workspace.ledger(view).append(*events(case_view, view))
@@ -94,7 +98,8 @@ def definition(case_view: CaseView) -> FeatureView:
         max_staleness=truth.max_staleness,
         ttl=truth.ttl,
         schema=[
-            Field(name=f.name, dtype=types.parse(f.dtype), value=_value(f), default=f.default) for f in truth.fields
+            Field(name=f.name, dtype=types.parse(f.dtype), value=_value(f), default=f.default)
+            for f in truth.fields
         ],
     )
 
@@ -131,7 +136,9 @@ def differences(made: CorpusStore, as_of: str, expected: Any, explained: Any) ->
             answer, how = got.get((case.number, place), (None, None))
             same = answer is not None and [bits(v) for v in answer] == [bits(v) for v in values]
             if not same or (as_of == "scheduled" and how != seen.how):
-                found.append(f"case {case.number}, question {place}: {answer} ({how}), truth {values} ({seen.how})")
+                found.append(
+                    f"case {case.number}, question {place}: {answer} ({how}), truth {values} ({seen.how})"
+                )
     return found
 
 
@@ -147,14 +154,18 @@ def _source_schema(case_view: CaseView) -> pa.Schema:
     times = ["event_timestamp", *(["created_timestamp"] if case_view.has_created else [])]
     ids = [(name, ARROW[EVENT_ID_KINDS[name]]) for name in case_view.truth.event_id]
     values = [(name, ARROW[kind]) for name, kind in KINDS.items()]
-    return pa.schema([*_key_schema(case_view), *((name, ARROW["timestamp"]) for name in times), *ids, *values])
+    return pa.schema(
+        [*_key_schema(case_view), *((name, ARROW["timestamp"]) for name in times), *ids, *values]
+    )
 
 
 def _write_stored(cases: Sequence[Case], view: FeatureView, warehouse: str) -> None:
     rows = [
         {
             **dict(zip(view.join_keys, (case.number, *key), strict=True)),
-            "_snapshot_time": next(e.snapshot_time for e in case.view.truth.history if e.revision == revision),
+            "_snapshot_time": next(
+                e.snapshot_time for e in case.view.truth.history if e.revision == revision
+            ),
             "_revision": revision,
             **dict(zip(view.fields, values, strict=True)),
         }

@@ -20,12 +20,16 @@ FAST = corpus(views=24, cases=20)
 
 
 @pytest.mark.parametrize("name", [view.name for view in FAST.views])
-def test_training_rows_are_what_the_oracle_says(name: str, services: Settings, spark: SparkSession, tmp_path: Path):
+def test_training_rows_are_what_the_oracle_says(
+    name: str, services: Settings, spark: SparkSession, tmp_path: Path
+):
     check(FAST, name, services, tmp_path)
 
 
 @pytest.mark.parametrize("name", [view.name for view in FAST.views])
-def test_a_snapshot_is_what_the_oracle_says(name: str, services: Settings, spark: SparkSession, tmp_path: Path):
+def test_a_snapshot_is_what_the_oracle_says(
+    name: str, services: Settings, spark: SparkSession, tmp_path: Path
+):
     cases = FAST.cases[name]
     made = CorpusStore.make(cases, services, tmp_path)
     truth = cases[0].view.truth
@@ -34,7 +38,9 @@ def test_a_snapshot_is_what_the_oracle_says(name: str, services: Settings, spark
         cutoff = tick + truth.data_delay
         rows = snapshot(bound, Moment(to_micros(tick), to_micros(cutoff))).toArrow()
         built = {
-            tuple(row[key] for key in made.view.join_keys): [oracle.bits(row[item]) for item in made.view.fields]
+            tuple(row[key] for key in made.view.join_keys): [
+                oracle.bits(row[item]) for item in made.view.fields
+            ]
             for row in rows.to_pylist()
         }
         wanted = {
@@ -62,7 +68,9 @@ def check(made_of: Corpus, name: str, services: Settings, folder: Path) -> None:
         if found:
             number = int(found[0].split(",")[0].removeprefix("case "))
             case = next(case for case in made_of.cases[name] if case.number == number)
-            pytest.fail(f"as_of={as_of!r}: {len(found)} answers differ\n{smallest(case, as_of, services, folder)}")
+            pytest.fail(
+                f"as_of={as_of!r}: {len(found)} answers differ\n{smallest(case, as_of, services, folder)}"
+            )
 
 
 def smallest(case: Case, as_of: str, services: Settings, folder: Path) -> str:

@@ -1,0 +1,377 @@
+"""The command line: every command does by hand what a DAG does on schedule."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from skewless.errors import SkewlessError, UsageError
+from skewless.timeline import parse_instant
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Features defined once, computed by one engine, trained and served without skew.",
+    epilog="Exit codes: 0 done, 1 failure, 2 misuse, 3 blocked by a check. Settings: SKEWLESS_* or skewless.toml.",
+)
+
+View = Annotated[str, typer.Argument(help="Name of a feature view.")]
+SnapshotTime = Annotated[
+    str | None,
+    typer.Option(
+        "--snapshot-time", "-t", metavar="INSTANT", help="End of a data interval; default: the newest due."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for whoever reads the ledger later.")]
+
+
+# -- definitions ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def validate(as_json: AsJson = False) -> None:
+    """Check every definition in features/, and tell all mistakes with file and line.
+
+    Example: skewless validate
+    """
+    from skewless import jobs
+
+    repo = jobs.validate(_settings().features)
+    counts = {
+        "views": len(repo.views),
+        "services": len(repo.services),
+        "training_sets": len(repo.training_sets),
+    }
+    words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items())
+    _print(counts, f"the definitions are good: {words}", as_json)
+
+
+@app.command()
+def plan(as_json: AsJson = False) -> None:
+    """Show the steps of one interval of each view.
+
+    Example: skewless plan
+    """
+    from skewless.plan.compile import compile_repo
+
+    plans = compile_repo(_workspace().repo)
+    _print([{"dag_id": p.dag_id, "steps": p.steps} for p in plans], "\n\n".join(map(str, plans)), as_json)
+
+
+# -- one interval -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def build(
+    view: View,
+    snapshot_time: SnapshotTime = None,
+    known_until: Annotated[
+        str | None,
+        typer.Option(
+            "--known-until", metavar="INSTANT", help="Use corrections known until then; 'now' for all."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a snapshot from its source and append it as a revision.
+
+    Example: skewless build transaction_stats --snapshot-time 2026-07-01T10:00Z
+    """
+    from skewless import jobs
+
+    workspace = _workspace()
+    until = workspace.clock.now() if known_until == "now" else _instant(known_until)
+    receipt = jobs.build(workspace, view, _instant(snapshot_time), known_until=until, report=_report)
+    _print(receipt, str(receipt), as_json)
+
+
+@app.command()
+def check(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = False) -> None:
+    """Check the newest revision of a snapshot; exit code 3 when it is blocked.
+
+    Example: skewless check transaction_stats
+    """
+    from skewless import jobs
+
+    receipt = jobs.check(_workspace(), view, _instant(snapshot_time), report=_report)
+    _print(receipt, str(receipt), as_json)
+
+
+@app.command()
+def publish(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = False) -> None:
+    """Make a checked revision live, whole and at once.
+
+    Example: skewless publish transaction_stats
+    """
+    from skewless import jobs
+
+    receipt = jobs.publish(_workspace(), view, _instant(snapshot_time), report=_report)
+    _print(receipt, str(receipt), as_json)
+
+
+# -- by hand ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def accept(
+    view: View,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is good enough.")],
+    snapshot_time: SnapshotTime = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept a blocked or withdrawn revision as it is; then publish it.
+
+    Example: skewless accept transaction_stats --reason "a holiday: fewer users"
+    """
+    from skewless import jobs
+
+    receipt = jobs.accept(_workspace(), view, _instant(snapshot_time), reason=reason)
+    _print(receipt, str(receipt), as_json)
+
+
+@app.command()
+def hold(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Freeze what readers see until the view is released.
+
+    Example: skewless hold transaction_stats --reason "source under repair"
+    """
+    from skewless import jobs
+
+    receipt = jobs.hold(_workspace(), view, reason=reason)
+    _print(receipt, str(receipt), as_json)
+
+
+@app.command()
+def release(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Thaw a held view, and publish the newest revision in force.
+
+    Example: skewless release transaction_stats
+    """
+    from skewless import jobs
+
+    receipt = jobs.release(_workspace(), view, reason=reason, report=_report)
+    _print(receipt, str(receipt), as_json)
+
+
+@app.command()
+def rollback(
+    view: View,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="INSTANT", help="Snapshot to go back to; default: the one before."),
+    ] = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to an earlier generation, withdraw those since, and hold the view.
+
+    Example: skewless rollback transaction_stats --reason "doubled amounts"
+    """
+    from skewless import jobs
+
+    receipt = jobs.rollback(_workspace(), view, _instant(to), reason=reason, report=_report)
+    _print(receipt, str(receipt), as_json)
+
+
+@app.command()
+def expire(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
+    """Give readers the view's expired row at once, until it is released.
+
+    Example: skewless expire transaction_stats --reason "wrong since midnight"
+    """
+    from skewless import jobs
+
+    receipt = jobs.expire(_workspace(), view, reason=reason)
+    _print(receipt, str(receipt), as_json)
+
+
+# -- looking ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def status(
+    view: Annotated[list[str] | None, typer.Argument(help="Feature views; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show each view's verdict, live generation and age.
+
+    Example: skewless status --json
+    """
+    from skewless import jobs
+    from skewless.tables import status_table
+
+    found = jobs.status(_workspace(), tuple(view or ()))
+    _print(found, status_table(found), as_json)
+
+
+@app.command()
+def get(
+    features: Annotated[list[str], typer.Argument(help="view:feature names, views, or a feature service.")],
+    entity: Annotated[
+        list[str],
+        typer.Option("--entity", "-e", metavar="KEY=VALUE", help="Join key; with commas, several keys."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Look features up online, for one entity or several.
+
+    Example: skewless get transaction_stats:avg_transactions_1h -e user_id=7
+    """
+    from skewless.store import FeatureStore
+    from skewless.tables import answer_table
+
+    asked: Any = features[0] if len(features) == 1 else features
+    texts = [_entity(text) for text in entity]
+    store = FeatureStore()
+    answer = store.get_online_features(asked, [store.parse_entity(asked, keys) for keys in texts])
+    _print(answer, answer_table(answer), as_json)
+
+
+@app.command("train-rows")
+def train_rows(
+    spine: Annotated[
+        str, typer.Argument(help="A .csv or .parquet file, or a Delta table under the warehouse.")
+    ],
+    features: Annotated[
+        list[str], typer.Option("--features", "-f", help="A view:feature name, a view, or a feature service.")
+    ],
+    as_of: Annotated[str, typer.Option("--as-of", help="scheduled or event.")] = "scheduled",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add which snapshot each row saw, and how.")
+    ] = False,
+    timestamp_field: Annotated[str, typer.Option(help="The spine's time column.")] = "event_timestamp",
+    where: Annotated[str | None, typer.Option(help="SQL condition on the spine's rows.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 10,
+    output: Annotated[
+        str | None, typer.Option(help="Write all rows to this new Delta table instead.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Join a spine with features as they were known at each row's time.
+
+    Example: skewless train-rows sources/flights_spine -f departure_delay_v1 --where "carrier = 'UA'" --explain
+    """
+    from skewless import jobs
+    from skewless.offline.failures import explained
+    from skewless.tables import rows_table
+
+    asked: Any = features[0] if len(features) == 1 else features
+    rows = jobs.training_rows(
+        _workspace(), spine, asked, as_of=as_of, explain=explain, timestamp_field=timestamp_field, where=where
+    )
+    with explained("joining the spine"):
+        if output:
+            rows.write.format("delta").mode("error").save(output)
+            _print({"output": output}, f"written to {output}", as_json)
+        else:
+            found = rows.limit(limit).toArrow().to_pylist()
+            _print(found, rows_table(found), as_json)
+
+
+# -- services of this machine -----------------------------------------------------------------------------
+
+
+@app.command()
+def up() -> None:
+    """Start the local Valkey and the warm Spark session; what runs already is left alone.
+
+    Example: skewless up
+    """
+    from skewless import local
+
+    local.up(_settings(), _report)
+
+
+@app.command()
+def stop() -> None:
+    """End what `up` or the demo started on this machine, and nothing else.
+
+    Example: skewless stop
+    """
+    from skewless import local
+
+    local.down(_settings(), _report)
+
+
+@app.command()
+def services(as_json: AsJson = False) -> None:
+    """Show the local services, their addresses and logs.
+
+    Example: skewless services
+    """
+    from skewless import local
+
+    found = local.status(_settings())
+    lines = [
+        f"{item.name:<8} {item.state:<10} {item.address}" + (f"  {item.log}" if item.log else "")
+        for item in found
+    ]
+    _print(found, "\n".join(lines), as_json)
+
+
+# -- shared -----------------------------------------------------------------------------------------------
+
+
+def _settings() -> Any:
+    from skewless.settings import load_settings
+
+    return load_settings()
+
+
+def _workspace() -> Any:
+    from skewless.workspace import Workspace
+
+    return Workspace.open(_settings())
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else parse_instant(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _entity(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise UsageError(
+            f"{text!r} is no entity; write its join keys as KEY=VALUE, e.g. -e origin=JFK,carrier=UA"
+        )
+    return {name: value for name, _, value in pairs}
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print(value: Any, words: str, as_json: bool) -> None:
+    from skewless.jobs.receipts import to_json
+
+    print(to_json(value) if as_json else words)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; an error of ours is a message and an exit code, and a traceback only with --debug."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    command: Callable[..., Any] = typer.main.get_command(app)
+    try:
+        command([word for word in given if word != "--debug"], prog_name="skewless")
+    except SkewlessError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""One function per job: what the command line, Airflow and the demo call."""
+
+from skewless.jobs.build import build
+from skewless.jobs.check import check
+from skewless.jobs.operate import accept, expire, hold, release, rollback
+from skewless.jobs.publish import publish
+from skewless.jobs.receipts import to_json
+from skewless.jobs.status import ViewStatus, status
+from skewless.jobs.training import training_rows
+from skewless.jobs.validate import validate
+
+__all__ = [
+    "ViewStatus",
+    "accept",
+    "build",
+    "check",
+    "expire",
+    "hold",
+    "publish",
+    "release",
+    "rollback",
+    "status",
+    "to_json",
+    "training_rows",
+    "validate",
+]

@@ -1,0 +1,164 @@
+"""Publish a revision: what is good, due and in order becomes a generation; what is not is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from skewless.errors import BlockedError, DataError, PublishRefused, UsageError
+from skewless.jobs.check import demand_build, withdrawn_message
+from skewless.jobs.receipts import Published, Report, silent
+from skewless.ledger.events import Event, Kind
+from skewless.ledger.history import in_force
+from skewless.ledger.standing import standings
+from skewless.model import FeatureView
+from skewless.online.publication import Publication, Receipt, Step
+from skewless.online.publisher import publish as publish_online
+from skewless.online.reconcile import Agreement, reconcile
+from skewless.online.telling import derived_id
+from skewless.plan.fingerprint import fingerprint
+from skewless.timeline import after, format_instant
+from skewless.workspace import Workspace
+
+
+def publish(
+    workspace: Workspace, view_name: str, snapshot_time: datetime | None = None, *, report: Report = silent
+) -> Published:
+    """Make the newest revision of a snapshot live, unless a newer snapshot is, or the view is held.
+
+    BlockedError where its checks failed or a rollback withdrew it; UsageError where it was not built or checked;
+    PublishRefused before it is due; StoreUnavailable when the server is away.
+    """
+    view = workspace.repo.view(view_name)
+    at = workspace.snapshot_time(view, snapshot_time)
+    events = workspace.ledger(view).read()
+    built = demand_build(view, events, at)
+    _demand_good(workspace, view, events, built)
+    if not view.online:
+        return _told(workspace, view, built, Kind.OFFLINE_ONLY)
+    seen = reconcile(workspace.online(view))
+    if _is_live(seen, built):
+        return _outcome(view, built, "already_live", generation=seen.live.generation if seen.live else None)
+    if seen.state.pointer is not None and after(seen.state.pointer.snapshot_time, at):
+        return _told(workspace, view, built, Kind.OFFLINE_ONLY)
+    if seen.state.held:
+        return _told(workspace, view, built, Kind.HELD, seen.state.flip)
+    receipt = put_online(workspace, view, built, report=report)
+    return published(receipt, "already_live" if receipt.already_live else "published")
+
+
+def put_online(
+    workspace: Workspace,
+    view: FeatureView,
+    built: Event,
+    *,
+    rollback: bool = False,
+    reason: str | None = None,
+    report: Report = silent,
+) -> Receipt:
+    """Publish one revision, whole; with `rollback` it may be an older one, and the view is held afterwards."""
+    if (
+        built.snapshot_time is None
+        or built.revision is None
+        or built.rows is None
+        or built.fingerprint is None
+    ):
+        raise DataError(
+            f"the ledger of {view.name!r} does not say enough of revision {built.revision}; build it again"
+        )
+    publication = Publication(
+        view=view,
+        fingerprint=built.fingerprint,
+        snapshot_time=built.snapshot_time,
+        revision=built.revision,
+        rows=built.rows,
+    )
+    name, total = f"{view.name} at {format_instant(built.snapshot_time)}", built.rows
+    report(f"publishing {name}")
+
+    def progress(step: Step, rows: int) -> None:
+        if step is Step.WRITTEN and rows and rows % 100_000 == 0:
+            report(f"publishing {name}: {rows:,} of {total:,} rows")
+
+    return publish_online(
+        workspace.online(view),
+        publication,
+        workspace.feature_table(view).reader(built.revision),
+        actor=workspace.settings.actor,
+        reason=reason,
+        rollback=rollback,
+        progress=progress,
+    )
+
+
+def published(receipt: Receipt, outcome: str) -> Published:
+    """The receipt of an operation that made a generation live."""
+    return Published(
+        view=receipt.view,
+        snapshot_time=receipt.snapshot_time,
+        revision=receipt.revision or "",
+        outcome=outcome,
+        generation=receipt.generation,
+        published_at=receipt.published_at,
+        rows=receipt.rows,
+        withdrawn=receipt.withdrawn,
+    )
+
+
+def _demand_good(workspace: Workspace, view: FeatureView, events: tuple[Event, ...], built: Event) -> None:
+    """Refuse a revision that readers may not have, and say why."""
+    at, revision = built.snapshot_time, built.revision or ""
+    assert at is not None, "a build has a snapshot time"
+    where = f"{view.name} --snapshot-time {format_instant(at)}"
+    standing = standings(events).get(revision)
+    if standing is None:
+        raise UsageError(
+            f"the newest revision of {view.name!r} at {format_instant(at)} has no verdict: skewless check {where}"
+        )
+    if not standing.good:
+        verdict = workspace.verdicts(view).newest(revision)
+        blocked = (
+            verdict.message()
+            if verdict and not verdict.passed
+            else f"{view.name!r} at {format_instant(at)} is blocked"
+        )
+        raise BlockedError(withdrawn_message(view, at) if standing.withdrawn else blocked)
+    entry = in_force(events, at, workspace.clock.now(), fingerprint(view), view.publish_delay)
+    if entry is None or entry.revision != revision:
+        usable_from = max(filter(None, (at + view.publish_delay, built.usable_from, standing.usable_from)))
+        raise PublishRefused(
+            "not_due",
+            f"{view.name!r} at {format_instant(at)} can be published from {format_instant(usable_from)} on; "
+            f"it is {format_instant(workspace.clock.now())}",
+        )
+
+
+def _is_live(seen: Agreement, built: Event) -> bool:
+    live = seen.live
+    return live is not None and live.revision == built.revision and live.kind is not Kind.EXPIRED
+
+
+def _told(workspace: Workspace, view: FeatureView, built: Event, kind: Kind, *why: object) -> Published:
+    """Enter what became of a publish that changed nothing online; once, however often it is tried."""
+    event = Event(
+        kind=kind,
+        event_id=derived_id(str(built.event_id), kind.value, *why),
+        snapshot_time=built.snapshot_time,
+        revision=built.revision,
+        fingerprint=built.fingerprint,
+        rows=built.rows,
+        actor=workspace.settings.actor,
+    )
+    workspace.ledger(view).append(event)
+    return _outcome(view, built, kind.value)
+
+
+def _outcome(view: FeatureView, built: Event, outcome: str, generation: int | None = None) -> Published:
+    assert built.snapshot_time is not None, "a build has a snapshot time"
+    return Published(
+        view=view.name,
+        snapshot_time=built.snapshot_time,
+        revision=built.revision or "",
+        outcome=outcome,
+        generation=generation,
+        rows=built.rows,
+    )

@@ -1,0 +1,141 @@
+"""What a job did, for a person and for a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from skewless.timeline import format_instant
+
+Report = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Report nothing."""
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: instants as ISO with Z, durations as seconds."""
+    if isinstance(value, datetime):
+        return format_instant(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A revision; `is_new` is false where an equal one was there."""
+
+    view: str
+    snapshot_time: datetime
+    revision: str
+    rows: int
+    content_hash: str
+    source_version: int | None
+    fingerprint: str
+    known_until: datetime | None
+    null_event_times: int
+    is_new: bool
+
+    def __str__(self) -> str:
+        what = "built" if self.is_new else "unchanged"
+        lines = [
+            f"{self.view} at {format_instant(self.snapshot_time)}: {what}, {self.rows:,} rows, {self.revision}"
+        ]
+        if self.null_event_times:
+            lines.append(
+                f"  {self.null_event_times:,} rows of the source have no event time and are never visible"
+            )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A verdict that passed."""
+
+    view: str
+    snapshot_time: datetime
+    revision: str
+    verdict: str
+    message: str
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What became of a publish: published, already_live, offline_only or held."""
+
+    view: str
+    snapshot_time: datetime
+    revision: str
+    outcome: str
+    generation: int | None = None
+    published_at: datetime | None = None
+    rows: int | None = None
+    withdrawn: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = {
+            "published": f"published as generation {self.generation}",
+            "already_live": f"is live already, as generation {self.generation}",
+            "offline_only": "corrects training only: a newer snapshot is live, or the view is not online",
+            "held": f"was not published: the view is held; skewless release {self.view}",
+            "rolled_back": f"is live again, as generation {self.generation}; {len(self.withdrawn)} withdrawn, held",
+        }[self.outcome]
+        return f"{self.view} at {format_instant(self.snapshot_time)} {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A revision that a person accepted."""
+
+    view: str
+    snapshot_time: datetime
+    revision: str
+    usable_from: datetime | None
+
+    def __str__(self) -> str:
+        at = format_instant(self.snapshot_time)
+        if self.usable_from is None:
+            return f"{self.view} at {at} is good already; nothing to accept"
+        return (
+            f"{self.view} at {at} accepted, for readers and training rows from {format_instant(self.usable_from)} on\n"
+            f"  publish it: skewless publish {self.view} --snapshot-time {at}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operated:
+    """What an operator did to a live view."""
+
+    view: str
+    action: str
+    generation: int | None
+    snapshot_time: datetime | None
+
+    def __str__(self) -> str:
+        there = f"generation {self.generation}" if self.generation else "nothing published"
+        meaning = {
+            "hold": f"is held: {there} stays until `skewless release {self.view}`",
+            "release": "is released; no revision is in force to publish yet",
+            "expire": f"is expired: readers get the expired row until `skewless release {self.view}`",
+        }[self.action]
+        return f"{self.view} {meaning}"

@@ -1,0 +1,64 @@
+"""Training rows from the command line: a spine from a file, joined by the same engine as everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from skewless.errors import DataError, UsageError
+from skewless.offline.uris import under
+from skewless.store import Features, FeatureStore
+from skewless.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+    from skewless.offline.retrieval import AsOf
+
+
+def training_rows(
+    workspace: Workspace,
+    spine: str,
+    features: Features,
+    *,
+    as_of: str = "scheduled",
+    explain: bool = False,
+    timestamp_field: str = "event_timestamp",
+    where: str | None = None,
+) -> DataFrame:
+    """Join a spine from a CSV or Parquet file, or a Delta table (under the warehouse, or any URI), with features.
+
+    where  a Spark SQL condition on the spine's rows
+    """
+    store = FeatureStore.of(workspace)
+    rows = read_spine(workspace, spine)
+    rows = rows.where(where) if where else rows
+    return store.get_historical_features(
+        rows, features, as_of=cast("AsOf", as_of), explain=explain, timestamp_field=timestamp_field
+    )
+
+
+def read_spine(workspace: Workspace, spine: str) -> DataFrame:
+    """Read a spine; UsageError where there is none, DataError where it cannot be read."""
+    path = Path(spine)
+    if path.suffix in (".csv", ".parquet"):
+        if not path.is_file():
+            raise UsageError(f"there is no spine at {path}")
+        return workspace.spark.createDataFrame(_read_file(path))
+    uri = under(workspace.settings.warehouse, spine)
+    if "://" not in uri and not (Path(uri) / "_delta_log").is_dir():
+        raise UsageError(
+            f"there is no Delta table at {uri}; give a .csv or .parquet file, or a Delta table's path"
+        )
+    return workspace.spark.read.format("delta").load(uri)
+
+
+def _read_file(path: Path) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    try:
+        return csv.read_csv(path) if path.suffix == ".csv" else parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"the spine {path} cannot be read: {error}") from error

@@ -1,0 +1,8 @@
+"""`skewless train-rows` as a script for spark-submit: the same arguments, the same receipt, as JSON."""
+
+import sys
+
+from skewless.cli import main
+
+if __name__ == "__main__":
+    main(["train-rows", *sys.argv[1:], "--json"])
