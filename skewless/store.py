@@ -133,7 +133,7 @@ class FeatureStore:
             stretches(
                 self.workspace.ledger(view).read(),
                 *times,
-                schedule=view.schedule,
+                schedule=view.timetable,
                 publish_delay=view.publish_delay,
                 fingerprint=fingerprint(view),
             )

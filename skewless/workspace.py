@@ -78,7 +78,7 @@ class Workspace:
 
     def newest_due(self, view: FeatureView) -> datetime:
         """The newest snapshot time that is due by now."""
-        return view.schedule.newest_at(self.clock.now() - view.publish_delay)
+        return view.timetable.newest_at(self.clock.now() - view.publish_delay)
 
     def snapshot_time(self, view: FeatureView, asked: datetime | None) -> datetime:
         """The snapshot time that is meant: the one asked for, or the newest that is due.
@@ -88,7 +88,7 @@ class Workspace:
         if asked is None:
             return self.newest_due(view)
         try:
-            return view.schedule.interval_ending(asked).end
+            return view.timetable.interval_ending(asked).end
         except ValueError as error:
             raise UsageError(f"feature view {view.name!r}: {error}") from error
 

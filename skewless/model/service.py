@@ -72,7 +72,7 @@ class TrainingSet:
     name: str
     service: FeatureService
     spine: DeltaSource
-    schedule: Schedule = "@daily"  # type: ignore[assignment]  # a string becomes a Schedule
+    schedule: Schedule | str = "@daily"
     label_delay: timedelta = timedelta(0)
     settle_timeout: timedelta = timedelta(hours=6)
     expectations: Sequence[Expectation] = ()

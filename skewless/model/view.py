@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from skewless.model.checks import (
     as_schedule,
@@ -42,7 +42,7 @@ class FeatureView:
     entities: Sequence[Entity]
     source: DeltaSource
     schema: Sequence[Field]
-    schedule: Schedule = "@hourly"  # type: ignore[assignment]  # a string becomes a Schedule
+    schedule: Schedule | str = "@hourly"
     publish_delay: timedelta = None  # type: ignore[assignment]  # filled from the source
     max_staleness: timedelta | None = None
     ttl: timedelta | None = None
@@ -72,6 +72,11 @@ class FeatureView:
         if isinstance(self.start, datetime):
             freeze(self, start=utc(self.start))
         settle(self)
+
+    @property
+    def timetable(self) -> Schedule:
+        """The schedule, which may have been written as a string."""
+        return cast(Schedule, self.schedule)
 
     @cached_property
     def join_keys(self) -> tuple[str, ...]:
@@ -165,7 +170,7 @@ class FeatureView:
             )
         if self.max_staleness is None or not isinstance(self.schedule, Schedule):
             return
-        healthy = self.schedule.longest_interval + self.publish_delay
+        healthy = self.timetable.longest_interval + self.publish_delay
         if self.max_staleness < healthy:
             yield (
                 f"max_staleness {self.max_staleness} is shorter than the longest interval of {self.schedule} "

@@ -269,7 +269,7 @@ def test_the_second_computation_has_the_fields_and_times_of_the_definitions():
         assert by_hand.source == view.source.name
         durations = [by_hand.every, by_hand.due, by_hand.wait, by_hand.stale, by_hand.reach]
         assert [timedelta(microseconds=duration) for duration in durations] == [
-            view.schedule.longest_interval,
+            view.timetable.longest_interval,
             view.publish_delay,
             view.source.data_delay,
             view.max_staleness,
