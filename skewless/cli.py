@@ -270,8 +270,8 @@ def train_rows(
     )
     with explained("joining the spine"):
         if output:
-            rows.write.format("delta").mode("error").save(output)
-            _print({"output": output}, f"written to {output}", as_json)
+            written = jobs.write_rows(rows, output)
+            _print({"output": written}, f"written to {written}", as_json)
         else:
             found = rows.limit(limit).toArrow().to_pylist()
             _print(found, rows_table(found), as_json)

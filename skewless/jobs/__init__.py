@@ -6,7 +6,7 @@ from skewless.jobs.operate import accept, expire, hold, release, rollback
 from skewless.jobs.publish import publish
 from skewless.jobs.receipts import to_json
 from skewless.jobs.status import ViewStatus, status
-from skewless.jobs.training import training_rows
+from skewless.jobs.training import training_rows, write_rows
 from skewless.jobs.validate import validate
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "to_json",
     "training_rows",
     "validate",
+    "write_rows",
 ]

@@ -62,3 +62,12 @@ def _read_file(path: Path) -> pa.Table:
         return csv.read_csv(path) if path.suffix == ".csv" else parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"the spine {path} cannot be read: {error}") from error
+
+
+def write_rows(rows: DataFrame, output: str) -> str:
+    """Write rows to a new Delta table, and give its address; UsageError where something is there already."""
+    uri = output if "://" in output else str(Path(output).absolute())
+    if "://" not in uri and Path(uri).exists():
+        raise UsageError(f"{uri} is there already; name a new folder with --output")
+    rows.write.format("delta").mode("error").save(uri)
+    return uri
