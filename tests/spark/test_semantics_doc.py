@@ -199,16 +199,14 @@ def differences(row: Row, answer: dict[str, Any], view: FeatureView, place: int)
         if name in ("asked", *view.join_keys):
             continue
         if name == "snapshot":
-            said, found = instant(cell, place), utc(answer[f"{view.name}__snapshot_time"])
+            said, found = instant(cell, 0), utc(answer[f"{view.name}__snapshot_time"]) - APART * place
         elif name == "how":
             said, found = cell, answer[f"{view.name}__how"]
         else:
             said = value(cell, view.fields[name].dtype.arrow(), place)
             found = answer[f"{view.name}__{name}"]
         if bits(said) != bits(found):
-            wrong.append(
-                f"{SEMANTICS.name}:{row.line}: {name} is {cell} on the page, and {found!r} in the engine"
-            )
+            wrong.append(f"{SEMANTICS.name}:{row.line}: {name} is {cell} on the page, {found} in the engine")
     return wrong
 
 
