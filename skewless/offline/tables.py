@@ -64,7 +64,7 @@ class FeatureTable:
     def reader(self, revision: str) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
         try:
-            rows = DeltaTable(self.uri).to_pyarrow_dataset(partitions=[(REVISION, "=", revision)])
+            rows = DeltaTable(self.uri).to_pyarrow_dataset(file_pruning_predicate=[(REVISION, "=", revision)])
             return rows.scanner(columns=list(self.view.columns)).to_reader()
         except TableNotFoundError as error:
             raise DataError(
