@@ -87,14 +87,12 @@ class FeatureStore:
         """
         from skewless.offline.failures import explained
         from skewless.offline.retrieval import join
+        from skewless.offline.spine import as_spark
 
         with explained("joining the spine"):
-            spine = self._as_spark(entity_df)
+            spine = as_spark(self.spark, entity_df)
             asks = self._asks(spine, features, as_of, explain, timestamp_field)
             return join(spine, asks, timestamp_field=timestamp_field, explain=explain)
-
-    def _as_spark(self, entity_df: DataFrame | pd.DataFrame) -> DataFrame:
-        return self.spark.createDataFrame(entity_df) if hasattr(entity_df, "iloc") else entity_df
 
     def _asks(
         self, spine: DataFrame, features: Features, as_of: str, explain: bool, timestamp_field: str
@@ -111,7 +109,9 @@ class FeatureStore:
         added = [name for ask in asks for name in (*ask.added, *(ask.explained if explain else ()))]
         check_columns(spine, [ask.bound for ask in asks], added, timestamp_field)
         times = check_times(spine, timestamp_field, self.workspace.clock.now())
-        return [ask.seeing(self._stretches(ask, times) if as_of == "scheduled" else None) for ask in asks]
+        return [
+            ask.seeing(self._stretches(ask, times) if as_of == "scheduled" else None, times) for ask in asks
+        ]
 
     def _ask(self, selection: Selection) -> Ask:
         from skewless.offline.binding import BoundView
@@ -174,6 +174,10 @@ class FeatureStore:
         ):
             return [str(item) for item in features]
         chosen = self.workspace.repo.resolve(features)
+        for view in (selection.view for selection in chosen if not selection.view.online):
+            raise UsageError(
+                f"feature view {view.name!r} is not online (online=False): only training rows have it"
+            )
         return [f"{selection.view.name}:{name}" for selection in chosen for name in selection.fields]
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
 from skewless.offline.engine import Moment, answer, constant, rows_between
 from skewless.offline.kernel import CUTOFF, SNAPSHOT
-from skewless.offline.source import micros
+from skewless.offline.source import micros, quoted
 from skewless.offline.tables import REVISION, FeatureTable
 from skewless.timeline import MICROSECOND, expired, to_micros
 
@@ -39,6 +40,7 @@ class Ask:
 
     prefix     the view's name, or its alias: results are named `<prefix>__<field>`
     stretches  which snapshot is seen when, covering the spine's times; None asks for the event's own instant
+    times      the spine's first and last time; None: it is empty
     """
 
     prefix: str
@@ -46,10 +48,11 @@ class Ask:
     fields: tuple[str, ...]
     table: FeatureTable
     stretches: tuple[Stretch, ...] | None = None
+    times: tuple[datetime, datetime] | None = None
 
-    def seeing(self, stretches: tuple[Stretch, ...] | None) -> Ask:
+    def seeing(self, stretches: tuple[Stretch, ...] | None, times: tuple[datetime, datetime] | None) -> Ask:
         """The same, with what is seen when."""
-        return replace(self, stretches=stretches)
+        return replace(self, stretches=stretches, times=times)
 
     @property
     def added(self) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def join(spine: DataFrame, asks: Sequence[Ask], *, timestamp_field: str, explain
     for number, ask in enumerate(asks):
         rows = _with_features(rows, ask, f"_sk_seen{number}", explain=explain)
         columns += [*ask.added, *(ask.explained if explain else ())]
-    return rows.select(*(f"`{name}`" for name in columns))
+    return rows.select(*map(quoted, columns))
 
 
 # -- which snapshot ---------------------------------------------------------------------------------------
@@ -153,24 +156,27 @@ def _with_features(rows: DataFrame, ask: Ask, seen: str, *, explain: bool) -> Da
     needs_source = F.col(f"{seen}.revision").isNull() & ~F.col(f"{seen}.expired")
     moments = {SNAPSHOT: f"{seen}.snapshot", CUTOFF: f"{seen}.cutoff"}
     rows = rows.withColumns({name: F.when(needs_source, F.col(part)) for name, part in moments.items()})
-    rows = answer(rows, _source_rows(ask), ask.bound)
-    features = [_chosen(ask, name, seen, stored=bool(revisions)) for name in ask.fields]
+    source_rows = _source_rows(ask)
+    if source_rows is not None:
+        rows = answer(rows, source_rows, ask.bound)
+    computed = source_rows is not None
+    features = [_chosen(ask, name, seen, stored=bool(revisions), computed=computed) for name in ask.fields]
     explained = [F.timestamp_micros(f"{seen}.snapshot"), F.col(f"{seen}.how")] if explain else []
     names = [*ask.added, *(ask.explained if explain else ())]
     added = [column.alias(name) for column, name in zip([*features, *explained], names, strict=True)]
-    return rows.select(*(f"`{name}`" for name in kept if name != seen), *added)
+    return rows.select(*(quoted(name) for name in kept if name != seen), *added)
 
 
-def _source_rows(ask: Ask) -> DataFrame:
-    """The source's rows that some computed snapshot may see."""
-    if ask.stretches is None:
-        return ask.bound.rows
-    computed = [stretch.seen.snapshot_time for stretch in ask.stretches if stretch.seen.revision is None]
-    if not computed:
-        return ask.bound.rows.limit(0)
+def _source_rows(ask: Ask) -> DataFrame | None:
+    """The source's rows that some computed snapshot may see; None where every snapshot is stored."""
     delay = ask.bound.view.source.data_delay
-    first, last = (Moment(to_micros(t), to_micros(t + delay)) for t in (min(computed), max(computed)))
-    return rows_between(ask.bound, first, last)
+    if ask.stretches is None:
+        moments = [Moment(to_micros(t), to_micros(t)) for t in ask.times or ()]
+    else:
+        computed = [stretch.seen.snapshot_time for stretch in ask.stretches if stretch.seen.revision is None]
+        edges = (min(computed), max(computed)) if computed else ()
+        moments = [Moment(to_micros(t), to_micros(t + delay)) for t in edges]
+    return rows_between(ask.bound, *moments) if moments else None
 
 
 def _with_stored(rows: DataFrame, ask: Ask, seen: str, revisions: Sequence[str]) -> DataFrame:
@@ -189,7 +195,7 @@ def _with_stored(rows: DataFrame, ask: Ask, seen: str, revisions: Sequence[str])
     return rows.join(stored, same, "left").drop("_sk_revision", *keys)
 
 
-def _chosen(ask: Ask, name: str, seen: str, *, stored: bool) -> Column:
+def _chosen(ask: Ask, name: str, seen: str, *, stored: bool, computed: bool) -> Column:
     """One feature: the expired constant, the stored value, the absent constant, or the computed value."""
     item = ask.bound.view.fields[name]
     number = ask.bound.view.schema.index(item)
@@ -198,4 +204,4 @@ def _chosen(ask: Ask, name: str, seen: str, *, stored: bool) -> Column:
     if stored:
         chosen = chosen.when(F.col("_sk_found"), F.col(f"_sk_s_{name}"))
         chosen = chosen.when(F.col(f"{seen}.revision").isNotNull(), constant(item.of_no_rows, item))
-    return chosen.otherwise(F.col(f"_sk_f{number}"))
+    return chosen.otherwise(F.col(f"_sk_f{number}")) if computed else chosen

@@ -59,7 +59,7 @@ class FeatureTable:
 
     def content(self, spark: SparkSession, revision: str) -> Content:
         """Count and hash a revision as it is stored."""
-        return content_of(self.read(spark, [revision]).select(*self.view.columns))
+        return content_of(self.read(spark, [revision]).select(*sorted(self.view.columns)))
 
     def reader(self, revision: str) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
