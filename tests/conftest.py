@@ -59,4 +59,5 @@ def spark(services: Settings) -> Iterator[SparkSession]:
     """A session of the run's warm Spark server."""
     session = open_session(session_url(services), services.jars)
     yield session
-    session.stop()  # else its threads look for the server for minutes after it has ended
+    if not KEPT:  # a kept server refuses the name of a session that was stopped
+        session.stop()  # else its threads look for the server for minutes after it has ended
