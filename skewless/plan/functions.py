@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from skewless import agg
 
 
@@ -43,8 +45,8 @@ RANDOM = _names("aes_encrypt rand randn random randstr shuffle uniform uuid")
 BARE = _names("current_date current_time current_timestamp current_user localtimestamp session_user")
 # Without an argument these read the clock.
 CLOCK_WHEN_EMPTY = _names("unix_timestamp")
-# Spark reads these words, cast to a date or timestamp, off the clock.
-CLOCK_WORDS = ("now", "today", "yesterday", "tomorrow")
+# Spark reads these words, with or without a zone, off the clock where it casts them to a date or timestamp.
+CLOCK_WORD = re.compile(r"\s*(now|today|yesterday|tomorrow)(?![a-z])\s*[\w+:/-]*\s*", re.IGNORECASE)
 
 _SYNONYMS = {"mean": "avg", "count_if": "count", "any_value": "last"}
 
@@ -63,6 +65,8 @@ def advice(name: str) -> str | None:
         return f"calls {name}(), which depends on where and by whom it runs; use only the source's columns"
     if name in RANDOM:
         return f"calls {name}(), which differs each time; use e.g. xxhash64 of the source's columns"
+    if name == "identifier":
+        return "calls identifier(), which hides the column that it reads; name the column itself"
     return None
 
 

@@ -136,10 +136,10 @@ def _is_quoted(token: Token) -> bool:
 
 
 def _clock_words(tree: exp.Expression) -> Iterator[str]:
-    """`timestamp 'now'` and `cast('today' as date)`."""
+    """`timestamp 'now'`, and `at > 'now'`: Spark casts a text unasked where a time is wanted."""
     from sqlglot import exp
 
-    for cast in tree.find_all(exp.Cast):
-        words = cast.this.name.lower().split() if isinstance(cast.this, exp.Literal) else []
-        if words and words[0] in functions.CLOCK_WORDS and cast.to.is_type(*exp.DataType.TEMPORAL_TYPES):
-            yield functions.of_clock(f"casts {cast.this.name!r}")
+    for text in tree.find_all(exp.Literal, exp.RawString):
+        compared_as_text = isinstance(text.parent, exp.Like | exp.ILike)
+        if text.is_string and functions.CLOCK_WORD.fullmatch(text.name) and not compared_as_text:
+            yield functions.of_clock(f"has {text.name!r}") + f" (the text itself is LIKE {text.name!r})"
