@@ -141,5 +141,5 @@ def _clock_words(tree: exp.Expression) -> Iterator[str]:
 
     for text in tree.find_all(exp.Literal, exp.RawString):
         compared_as_text = isinstance(text.parent, exp.Like | exp.ILike)
-        if text.is_string and functions.CLOCK_WORD.fullmatch(text.name) and not compared_as_text:
+        if functions.CLOCK_WORD.fullmatch(text.name) and not compared_as_text:
             yield functions.of_clock(f"has {text.name!r}") + f" (the text itself is LIKE {text.name!r})"
