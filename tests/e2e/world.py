@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from redis import Redis
 
 from skewless import jobs
 from skewless.cli import main
@@ -46,6 +47,51 @@ _SOURCE = pa.schema(
         ("created_timestamp", _INSTANT),
     ]
 )
+
+# Two served views of different reach, and one that is for training only.
+PAYMENTS = """
+from datetime import timedelta
+
+from skewless import DeltaSource, Entity, Expectation, FeatureView, Field, agg
+from skewless.types import Float64, Int64
+
+payments = DeltaSource(
+    name="payments",
+    path="sources/payments",
+    timestamp_field="event_timestamp",
+    created_timestamp_column="created_timestamp",
+    event_id=["payment_id"],
+    data_delay=timedelta(minutes=5),
+    max_silence=timedelta(hours=3),
+)
+
+
+def view(name, window, default=None, **more):
+    return FeatureView(
+        name=name,
+        entities=[Entity(name="user", join_keys=["user_id"])],
+        source=payments,
+        publish_delay=timedelta(minutes=15),
+        max_staleness=timedelta(days=3),
+        schema=[
+            Field(name="amount", dtype=Float64, value=agg.sum("amount", window=window), default=default),
+            Field(name="payments", dtype=Int64, value=agg.count(window=window)),
+        ],
+        **more,
+    )
+
+
+recent = view(
+    "recent",
+    timedelta(hours=4),
+    expectations=[
+        Expectation("expect_column_values_to_be_between", column="amount", min_value=0),
+        Expectation("expect_column_values_to_be_between", column="payments", max_value=2, severity="warning"),
+    ],
+)
+daily = view("daily", timedelta(days=1), default=-1.0)
+unserved = view("unserved", timedelta(hours=1), online=False)
+"""
 
 
 def minutes(number: float) -> timedelta:
@@ -110,7 +156,12 @@ class World:
     def copy(self, folder: Path) -> World:
         """The same world, to go on with elsewhere: whatever happens there does not happen here."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return World(self.services, folder, self.definitions, FixedClock(self.clock.at))
+        other = World(self.services, folder, self.definitions, FixedClock(self.clock.at))
+        with contextlib.closing(Redis.from_url(self.settings.redis_url)) as server:
+            for key in server.scan_iter(match=f"{{{self.namespace}:*"):
+                name = key.replace(self.namespace.encode(), other.namespace.encode())
+                server.restore(name, max(server.pttl(key), 0), server.dump(key))
+        return other
 
     def at(self, t: datetime) -> World:
         """Set the clock."""
