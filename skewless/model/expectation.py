@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from skewless.errors import did_you_mean
+
 SEVERITIES = ("critical", "warning")
 
 
@@ -42,8 +44,6 @@ class Expectation:
 
     def problems(self, columns: tuple[str, ...]) -> Iterator[str]:
         """Every mistake that can be seen without data; `columns` are the keys and fields of the view."""
-        from skewless.errors import did_you_mean
-
         if not isinstance(self.type, str) or not re.fullmatch(r"expect_[a-z_]+", self.type):
             yield f"expectation {self.type!r} is no name like 'expect_column_values_to_not_be_null'"
         if self.severity not in SEVERITIES:

@@ -56,14 +56,14 @@ def settle(definition: Any) -> None:
     definitions = _collected.get()
     if definitions is not None:
         definitions.append(definition)
-    elif problems := located_problems(definition):
+    elif problems := [located(definition, text) for text in definition.problems()]:
         raise DefinitionError(problems)
 
 
-def located_problems(definition: Any) -> list[Problem]:
-    """What is wrong with a definition, each with the place where it stands."""
+def located(definition: Any, text: str) -> Problem:
+    """A mistake in a definition, with the place where the definition stands."""
     origin: Origin = definition.origin
-    return [Problem(origin.file, origin.line, str(definition.name), text) for text in definition.problems()]
+    return Problem(origin.file, origin.line, str(definition.name), text)
 
 
 def freeze(definition: Any, **values: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from skewless.errors import Problem, did_you_mean
 from skewless.model import DeltaSource, Entity, FeatureService, FeatureView, Field, TrainingSet
+from skewless.model.origin import located
 from skewless.plan import sql
 
 KINDS: dict[type, str] = {
@@ -33,11 +34,7 @@ def check(definitions: Sequence[Any]) -> tuple[list[Any], list[Problem]]:
     mistakes += [(item, text) for item in everything for text in _reference_problems(item, views)]
     bad = {id(item) for item, _ in mistakes} | {id(item) for items in groups for item in _ambiguous(items)}
     good = [item for item in everything if _is_good(item, bad, views)]
-    return good, [_located(item, text) for item, text in mistakes]
-
-
-def _located(item: Any, text: str) -> Problem:
-    return Problem(item.origin.file, item.origin.line, str(item.name), text)
+    return good, [located(item, text) for item, text in mistakes]
 
 
 def unknown_field(view: FeatureView, name: str) -> str:

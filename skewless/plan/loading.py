@@ -24,6 +24,7 @@ from typing import Any
 import skewless
 from skewless.errors import Problem, UsageError, did_you_mean
 from skewless.model.origin import collecting
+from skewless.plan.checking import KINDS
 
 PACKAGE = "features"
 _lock = threading.RLock()  # modules of one name, in one process
@@ -72,16 +73,7 @@ def _module_names(folder: Path) -> list[str]:
 def _add_globals(module: ModuleType, definitions: list[Any]) -> None:
     """Definitions that a file imports from elsewhere, which may have been made before this load."""
     seen = {id(item) for item in definitions}
-    kinds = (
-        skewless.Entity,
-        skewless.DeltaSource,
-        skewless.FeatureView,
-        skewless.FeatureService,
-        skewless.TrainingSet,
-    )
-    definitions += [
-        item for item in vars(module).values() if isinstance(item, kinds) and id(item) not in seen
-    ]
+    definitions += [item for item in vars(module).values() if type(item) in KINDS and id(item) not in seen]
 
 
 # -- the package ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from skewless.errors import DefinitionError, Problem, did_you_mean
 from skewless.model.expectation import Expectation
+from skewless.model.origin import located
 from skewless.model.view import FeatureView
 from skewless.quality.sentences import claim, counted
 from skewless.quality.verdict import CheckResult
@@ -30,9 +31,7 @@ def validate_expectations(view: FeatureView) -> list[Problem]:
     """Every expectation that Great Expectations does not know or would not take, without any data."""
     with _quiet():
         return [
-            Problem(view.origin.file, view.origin.line, view.name, message)
-            for expectation in view.expectations
-            for message in _problems(expectation)
+            located(view, message) for expectation in view.expectations for message in _problems(expectation)
         ]
 
 
