@@ -158,18 +158,18 @@ class Schedule:
 
     def newest_at(self, t: datetime) -> datetime:
         """The newest tick at or before `t`."""
-        step: datetime = croniter(self.cron, utc(t) + MICROSECOND).get_prev(datetime)
-        return step
+        tick: datetime = croniter(self.cron, utc(t) + MICROSECOND).get_prev(datetime)
+        return tick
 
     def next_after(self, t: datetime) -> datetime:
         """The first tick after `t`."""
-        step: datetime = croniter(self.cron, utc(t)).get_next(datetime)
-        return step
+        tick: datetime = croniter(self.cron, utc(t)).get_next(datetime)
+        return tick
 
     def previous_to(self, t: datetime) -> datetime:
         """The last tick before `t`."""
-        step: datetime = croniter(self.cron, utc(t)).get_prev(datetime)
-        return step
+        tick: datetime = croniter(self.cron, utc(t)).get_prev(datetime)
+        return tick
 
     def is_tick(self, t: datetime) -> bool:
         """Whether `t` ends a data interval."""
