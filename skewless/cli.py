@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skewless.errors import SkewlessError, UsageError
+from skewless.errors import SetupError, SkewlessError, UsageError
 from skewless.timeline import parse_instant
 
 app = typer.Typer(
@@ -30,6 +30,11 @@ SnapshotTime = Annotated[
         "--snapshot-time", "-t", metavar="INSTANT", help="End of a data interval; default: the newest due."
     ),
 ]
+_EXTRAS = {
+    "pyspark": "spark",
+    "pandas": "spark",
+    "great_expectations": "spark",
+}  # what each package comes with
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, for whoever reads the ledger later.")]
 
@@ -366,11 +371,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command: Callable[..., Any] = typer.main.get_command(app)
     try:
         command([word for word in given if word != "--debug"], prog_name="skewless")
-    except SkewlessError as error:
+    except (SkewlessError, ModuleNotFoundError) as raised:
+        error = _missing(raised) if isinstance(raised, ModuleNotFoundError) else raised
         if debug:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        _print_error(error, as_json="--json" in given)
         sys.exit(error.exit_code)
+
+
+def _missing(error: ModuleNotFoundError) -> SkewlessError:
+    """What to install; a module of our own or of the standard library that is not there is a bug, and goes on."""
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        raise error
+    return SetupError(f"{package} is not installed; pip install 'skewless[{_EXTRAS[package]}]'")
+
+
+def _print_error(error: SkewlessError, *, as_json: bool) -> None:
+    from skewless.jobs.receipts import to_json
+
+    told = {"error": str(error), "exit_code": error.exit_code}
+    print(to_json(told) if as_json else f"error: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,16 @@ class Workspace:
     def spark(self) -> SparkSession:
         """The Spark session; SetupError when there is none."""
         try:
-            from skewless.offline.session import open_session
+            from skewless.offline.session import open_session, submitted
         except ImportError as error:
             raise SetupError(f"{error.name} is not installed; pip install 'skewless[spark]'") from error
+        from skewless.local.java import find_java
         from skewless.local.session import session_url
+        from skewless.local.spark_connect import delta_jars
 
+        if not self.settings.spark.startswith("sc://") and not submitted():
+            find_java()
+            delta_jars(self.settings)
         return open_session(session_url(self.settings), self.settings.jars, self.settings.spark_python)
 
     def ledger(self, view: FeatureView) -> Ledger:

@@ -33,19 +33,36 @@ def training_rows(
     """
     store = FeatureStore.of(workspace)
     rows = read_spine(workspace, spine)
-    rows = rows.where(where) if where else rows
+    rows = _filtered(rows, where) if where else rows
     return store.get_historical_features(
         rows, features, as_of=cast("AsOf", as_of), explain=explain, timestamp_field=timestamp_field
     )
 
 
+def _filtered(rows: DataFrame, where: str) -> DataFrame:
+    from pyspark.errors import AnalysisException
+
+    from skewless.offline.failures import silence_query_logs
+    from skewless.offline.source import first_line
+
+    silence_query_logs()
+    try:
+        found = rows.where(where)
+        found.schema  # noqa: B018 -- over Connect a condition is looked at only when something is asked of it
+    except AnalysisException as error:
+        raise UsageError(f"the condition {where!r} on the spine: {first_line(error)}") from error
+    return found
+
+
 def read_spine(workspace: Workspace, spine: str) -> DataFrame:
     """Read a spine; UsageError where there is none, DataError where it cannot be read."""
+    from skewless.offline.spine import as_spark
+
     path = Path(spine)
     if path.suffix in (".csv", ".parquet"):
         if not path.is_file():
             raise UsageError(f"there is no spine at {path}")
-        return workspace.spark.createDataFrame(_read_file(path))
+        return as_spark(workspace.spark, _read_file(path))
     uri = under(workspace.settings.warehouse, spine)
     if "://" not in uri and not (Path(uri) / "_delta_log").is_dir():
         raise UsageError(

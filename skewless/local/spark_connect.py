@@ -80,7 +80,7 @@ def _command(settings: Settings, address: str, number: int) -> list[str]:
     return [
         str(_pyspark() / "bin" / "spark-submit"),
         *("--class", _SERVER, "--master", f"local[{cores}]", "--driver-memory", settings.spark_memory),
-        *("--jars", ",".join(map(str, _jars(settings)))),
+        *("--jars", ",".join(map(str, delta_jars(settings)))),
         *(part for key, value in conf.items() for part in ("--conf", f"{key}={value}")),
         "spark-internal",
     ]
@@ -124,7 +124,8 @@ def _pyspark() -> Path:
     return Path(spec.origin).parent
 
 
-def _jars(settings: Settings) -> list[Path]:
+def delta_jars(settings: Settings) -> list[Path]:
+    """Give the Delta jars; SetupError when they are not there."""
     folder = settings.jars or settings.home / "jars"
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith("delta-spark") for jar in jars):

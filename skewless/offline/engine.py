@@ -16,6 +16,7 @@ from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
 from skewless.offline.kernel import BUCKET, CUTOFF, EVENT, KNOWN, SNAPSHOT, SUPERSEDED
+from skewless.offline.source import quoted
 from skewless.timeline import MICROSECOND, happened, known, superseded, within
 
 BUCKETS = 16
@@ -54,7 +55,7 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView) -> DataFrame:
     by_bucket = _bucketed(asks, keys).cogroup(_bucketed(rows, [F.col(key) for key in bound.row_keys]))
     answered = by_bucket.applyInArrow(of_bucket, schema=schema)
     finished = [_finished(F.col(output.name), item).alias(output.name) for output, item in outputs]
-    return answered.select(*(f"`{name}`" for name in asks.columns), *finished)
+    return answered.select(*map(quoted, asks.columns), *finished)
 
 
 def _bucketed(frame: DataFrame, keys: Sequence[Column]) -> GroupedData:
@@ -69,7 +70,7 @@ def _finished(value: Column, item: Field) -> Column:
 
 def constant(value: object, item: Field) -> Column:
     """A Python value of a field's dtype as a column."""
-    return F.lit(value).cast(item.dtype.spark)
+    return F.lit(list(value) if isinstance(value, tuple) else value).cast(item.dtype.spark)
 
 
 def snapshot(bound: BoundView, moment: Moment) -> DataFrame:

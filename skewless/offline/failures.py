@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 
 from skewless.errors import DataError, SetupError, SkewlessError
 from skewless.offline.source import first_line
@@ -16,7 +18,7 @@ _UNREADABLE = re.compile(
     r"(?:FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|is not a Parquet file|DELTA_FILE_NOT_FOUND|FileNotFoundException)"
 )
 _ARITHMETIC = re.compile(r"\[(?:CAST_OVERFLOW|ARITHMETIC_OVERFLOW|CAST_INVALID_INPUT|DIVIDE_BY_ZERO)[^\n]*")
-_FILE = re.compile(r"(?:file:|s3a?://|abfss?://|gs://)[^\s'\",)]+")
+_FILE = re.compile(r"(?:file:|s3a?://|abfss?://|gs://)[^\s'\",)]+[^\s'\",).]")
 _AWAY = re.compile(r"UNAVAILABLE|failed to connect|Connection refused|INVALID_HANDLE\.SESSION")
 
 
@@ -26,12 +28,19 @@ def explained(doing: str) -> Iterator[None]:
 
     DataError where data or a definition is at fault, SetupError where no server answers; else Spark's own goes on.
     """
+    silence_query_logs()
     try:
         yield
     except SkewlessError:
         raise
     except PySparkException as error:
         raise _translated(doing, str(error)) from error
+
+
+def silence_query_logs() -> None:
+    """PySpark prints every refused query with the server's stack, besides raising it; the exception is enough."""
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _translated(doing: str, text: str) -> SkewlessError:

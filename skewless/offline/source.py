@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 
 from skewless.errors import DataError, did_you_mean
 from skewless.model import DeltaSource
+from skewless.offline.spark_conf import settled
 from skewless.offline.uris import under
 
 
@@ -52,14 +53,24 @@ class SourceRows:
 def micros(column: str, found: T.DataType) -> Column:
     """A timestamp column as microseconds since 1970 UTC; a naive timestamp is read as UTC."""
     if isinstance(found, T.TimestampNTZType):
-        return F.expr(f"timestampdiff(MICROSECOND, TIMESTAMP_NTZ'1970-01-01 00:00:00', `{column}`)")
-    return F.unix_micros(F.col(f"`{column}`"))
+        return F.expr(f"timestampdiff(MICROSECOND, TIMESTAMP_NTZ'1970-01-01 00:00:00', {quoted(column)})")
+    return F.unix_micros(F.col(quoted(column)))
+
+
+def quoted(column: str) -> str:
+    """A column's name as Spark reads it, whatever is in it.
+
+    >>> quoted("paid.at"), quoted("a`b")
+    ('`paid.at`', '`a``b`')
+    """
+    return f"`{column.replace('`', '``')}`"
 
 
 def read_source(
     spark: SparkSession, source: DeltaSource, warehouse: str, version: int | None = None
 ) -> SourceRows:
     """Read a source, of the newest version or the one given; DataError where it is not what the definition says."""
+    settled(spark)
     if source.table:
         rows = _read_table(spark, source)
     else:
@@ -88,7 +99,8 @@ def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
         rows.schema  # noqa: B018 -- over Connect a missing table is noticed only when something is asked of it
     except AnalysisException as error:
         raise DataError(
-            f"source {source.name!r}: there is no table {source.table!r}; {first_line(error)}"
+            f"source {source.name!r}: there is no table {source.table!r}; make it, or correct table= in its "
+            f"definition ({first_line(error)})"
         ) from error
     return rows
 
@@ -102,7 +114,8 @@ def _newest_version(source: DeltaSource, uri: str) -> int:
         ) from error
     except (DeltaError, OSError, ValueError) as error:
         raise DataError(
-            f"source {source.name!r}: the Delta table at {uri} cannot be read: {first_line(error)}"
+            f"source {source.name!r}: the Delta table at {uri} cannot be read: {first_line(error)}; restore it, "
+            "or load it again"
         ) from error
 
 
@@ -117,8 +130,8 @@ def _demand_timestamps(found: SourceRows) -> None:
         demand_column(found, column, role)
         if not isinstance(found.types[column], T.TimestampType | T.TimestampNTZType):
             raise DataError(
-                f"source {found.source.name!r}: {role} {column!r} is {found.types[column].simpleString()}, "
-                "not a timestamp; cast it where the table is written"
+                f"source {found.source.name!r} ({found.source.location}): {role} {column!r} is "
+                f"{found.types[column].simpleString()}, not a timestamp; cast it where the table is written"
             )
 
 
