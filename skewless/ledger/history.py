@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.standing import Standing, standings
@@ -154,18 +154,17 @@ def live_at(events: tuple[Event, ...], t: datetime) -> Live | None:
 
     A hold changes nothing for readers, nor does a release until it publishes.
     """
-    return _live(_last_flip(event for event in events if _is_flip(event) and due(event.effective_at, t)), t)
+    return _live([(at, event) for at, event in _flips(events) if due(at, t)], t)
 
 
 def live_now(events: tuple[Event, ...], now: datetime) -> Live | None:
     """What readers see after everything that the ledger tells of, even a flip by a clock ahead of `now`."""
-    return _live(_last_flip(event for event in events if _is_flip(event)), now)
+    return _live(_flips(events), now)
 
 
 def first_flip_at(events: tuple[Event, ...]) -> datetime | None:
     """When readers first saw anything; None: never. Before it, the ledger cannot say what was live."""
-    flips = [event.effective_at for event in events if _is_flip(event) and event.effective_at]
-    return min(flips, default=None)
+    return min((at for at, _ in _flips(events)), default=None)
 
 
 def published_at(events: tuple[Event, ...], generation: int) -> datetime | None:
@@ -174,18 +173,19 @@ def published_at(events: tuple[Event, ...], generation: int) -> datetime | None:
     return next((event.effective_at for event in published), None)
 
 
-def _is_flip(event: Event) -> bool:
-    return event.kind in _SEEN_BY_READERS and event.effective_at is not None
+def _flips(events: tuple[Event, ...]) -> list[tuple[datetime, Event]]:
+    """What changed for readers, and when by the server's clock, which orders it: a flip may be entered late."""
+    flips = [
+        (event.effective_at, event)
+        for event in events
+        if event.kind in _SEEN_BY_READERS and event.effective_at is not None
+    ]
+    return sorted(flips, key=itemgetter(0))
 
 
-def _last_flip(flips: Iterable[Event]) -> Event | None:
-    """The latest by the server's clock, as a flip may be entered late; then by the ledger's order."""
-    ordered = sorted(flips, key=lambda event: event.effective_at)  # type: ignore[arg-type, return-value]
-    return ordered[-1] if ordered else None
-
-
-def _live(event: Event | None, t: datetime) -> Live | None:
-    if event is None or event.generation is None or event.snapshot_time is None or event.effective_at is None:
+def _live(flips: list[tuple[datetime, Event]], t: datetime) -> Live | None:
+    since, event = flips[-1] if flips else (None, None)
+    if since is None or event is None or event.generation is None or event.snapshot_time is None:
         return None
     gone = event.kind is Kind.EXPIRED or (event.expires_at is not None and expired(event.expires_at, t))
     return Live(
@@ -193,7 +193,7 @@ def _live(event: Event | None, t: datetime) -> Live | None:
         generation=event.generation,
         revision=event.revision,
         fingerprint=event.fingerprint,
-        since=event.effective_at,
+        since=since,
         expires_at=event.expires_at,
         expired=bool(gone),
     )
