@@ -77,7 +77,7 @@ class Lookup:
             return
         raws = iter([raw for reply in replies for raw in reply[2:]])
         present = [next(raws) if key is not None else None for key in self._entity_keys(meta)]
-        self.rows = [rows_of(meta, raw, pointer.generation) for raw in present]
+        self.rows = [row_of(meta, raw, pointer.generation) for raw in present]
 
     def _row_keys(self, pin: Pin) -> list[str]:
         return [self.keys.entity(pin.epoch, key) for key in self._entity_keys(pin.meta) if key is not None]
@@ -105,7 +105,7 @@ class Lookup:
         )
 
 
-def rows_of(meta: Meta, raw: bytes | None, generation: int) -> Row:
+def row_of(meta: Meta, raw: bytes | None, generation: int) -> Row:
     """An entity's row in a generation as Python values; the absent row where it has none."""
     row = row_at(raw, generation)
     return meta.absent if row is None else meta.to_python(row)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from skewless.errors import DataError
-from skewless.ledger.events import Event, Kind, new_event_id
+from skewless.ledger.events import Event, Kind
 from skewless.online.comparison import demand_same
 from skewless.online.connection import Session, demand_safe
 from skewless.online.keys import KeyKind, entity_key
@@ -149,7 +149,6 @@ class _Attempt:
         it = self.publication
         published = Event(
             kind=Kind.PUBLISHED,
-            event_id=new_event_id(),
             snapshot_time=it.snapshot_time,
             revision=it.revision,
             fingerprint=it.fingerprint,

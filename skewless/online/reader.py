@@ -10,7 +10,7 @@ from typing import Any, Literal
 from skewless.errors import OnlineError, UsageError, did_you_mean
 from skewless.online.connection import address_of, client, translated
 from skewless.online.keys import KeyKind, ViewKeys
-from skewless.online.lookup import CHUNK, Lookup, Pin, rows_of
+from skewless.online.lookup import CHUNK, Lookup, Pin, row_of
 from skewless.online.records import Meta, Row
 from skewless.timeline import Clock, SystemClock
 
@@ -93,7 +93,7 @@ class OnlineReader:
         if raw_meta is None:
             return None, [None] * len(entity_keys)
         meta = Meta.decode(raw_meta)
-        return meta, [raw and rows_of(meta, raw, generation) for reply in replies for raw in reply]
+        return meta, [raw and row_of(meta, raw, generation) for reply in replies for raw in reply]
 
     def _lookup(self, view: str, entity_rows: Sequence[Mapping[str, Any]]) -> Lookup:
         return Lookup(ViewKeys(self._namespace, view), entity_rows, self._pins.get(view))

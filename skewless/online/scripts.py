@@ -54,8 +54,5 @@ def text(script: str) -> str:
 
 
 def _argument(value: Any) -> Any:
-    return (
-        {None: "", True: "1", False: "0"}.get(value, value)
-        if value is None or isinstance(value, bool)
-        else value
-    )
+    """As the scripts read it: None is '', true and false are 1 and 0."""
+    return "" if value is None else int(value) if isinstance(value, bool) else value

@@ -101,11 +101,10 @@ def _previous(text: str) -> Previous | None:
     if not text:
         return None
     generation, epoch, snapshot_time, expires_at = text.split()
-    expiry = (
-        None
-        if expires_at == "never"
-        else expires_at
-        if expires_at == "past"
-        else from_micros(int(expires_at))
-    )
-    return Previous(int(generation), int(epoch), from_micros(int(snapshot_time)), expiry)
+    return Previous(int(generation), int(epoch), from_micros(int(snapshot_time)), _expiry(expires_at))
+
+
+def _expiry(text: str) -> datetime | str | None:
+    if text == "never":
+        return None
+    return text if text == "past" else from_micros(int(text))

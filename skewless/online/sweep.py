@@ -20,12 +20,14 @@ def sweep(session: Session, keys: ViewKeys, *, below: int, kept: Collection[int]
     cursor = b"0"
     while True:
         cursor, found = session.call("SCAN", cursor, "MATCH", keys.tag + "*", "COUNT", _SCANNED)
-        dead = [(key, keys.epoch_of(key.decode())) for key in found]
-        dead = [
-            (key, epoch) for key, epoch in dead if epoch is not None and epoch < below and epoch not in kept
-        ]
+        epochs = {key: keys.epoch_of(key.decode()) for key in found}
+        dead = {
+            key: epoch
+            for key, epoch in epochs.items()
+            if epoch is not None and epoch < below and epoch not in kept
+        }
         if dead:
-            session.call("UNLINK", *(key for key, _ in dead))
-            gone.update(epoch for _, epoch in dead if epoch is not None)
+            session.call("UNLINK", *dead)
+            gone.update(dead.values())
         if cursor == b"0":
             return gone
