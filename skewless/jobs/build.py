@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from skewless.errors import UsageError
 from skewless.jobs.receipts import Built, Report, silent
 from skewless.ledger.events import Event, Kind
-from skewless.ledger.revisions import builds, newest_build, same_content
+from skewless.ledger.revisions import to_enter
 from skewless.model import FeatureView
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant, to_micros
 from skewless.workspace import Workspace
+
+if TYPE_CHECKING:
+    from skewless.offline.binding import BoundView
+    from skewless.offline.tables import Content
 
 
 def build(
@@ -32,27 +36,25 @@ def build(
     UsageError for what cannot be meant, DataError where the source is not what the definition says.
     """
     from skewless.offline.binding import BoundView
-    from skewless.offline.engine import Moment, snapshot
     from skewless.offline.failures import explained
     from skewless.offline.source import read_source
 
     view = workspace.repo.view(view_name)
     at = workspace.snapshot_time(view, snapshot_time)
     cutoff = _cutoff(workspace, view, at, known_until)
-    with explained(f"building {view.name} at {format_instant(at)}"):
-        report(f"building {view.name} at {format_instant(at)}")
-        bound = BoundView(view, read_source(workspace.spark, view.source, workspace.settings.warehouse))
-        table, revision = workspace.feature_table(view), str(uuid.uuid4())
-        table.append(snapshot(bound, Moment(to_micros(at), to_micros(cutoff))), at, revision)
-        content = table.content(workspace.spark, revision)
-        null_event_times = bound.source.null_event_times()
+    doing = f"building {view.name} at {format_instant(at)}"
+    with explained(doing):
+        report(doing)
+        source = read_source(workspace.spark, view.source, workspace.settings.warehouse)
+        revision, content = _append(workspace, BoundView(view, source), at, cutoff)
+        null_event_times = source.null_event_times()
     event = Event(
         kind=Kind.BUILT,
         snapshot_time=at,
         revision=revision,
         fingerprint=fingerprint(view),
         known_until=known_until,
-        source_version=bound.source.version,
+        source_version=source.version,
         rows=content.rows,
         content_hash=content.content_hash,
         actor=workspace.settings.actor,
@@ -64,12 +66,22 @@ def build(
         revision=entered.revision or "",
         rows=content.rows,
         content_hash=content.content_hash,
-        source_version=bound.source.version,
+        source_version=source.version,
         fingerprint=fingerprint(view),
-        known_until=known_until,
+        known_until=entered.known_until,
+        usable_from=entered.usable_from,
         null_event_times=null_event_times,
         is_new=is_new,
     )
+
+
+def _append(workspace: Workspace, bound: BoundView, at: datetime, cutoff: datetime) -> tuple[str, Content]:
+    """Compute the snapshot, append it under a revision of its own, and say what the table holds of it."""
+    from skewless.offline.engine import Moment, snapshot
+
+    table, revision = workspace.feature_table(bound.view), str(uuid.uuid4())
+    table.append(snapshot(bound, Moment(to_micros(at), to_micros(cutoff))), at, revision)
+    return revision, table.content(workspace.spark, revision)
 
 
 def _cutoff(workspace: Workspace, view: FeatureView, at: datetime, known_until: datetime | None) -> datetime:
@@ -87,22 +99,10 @@ def _cutoff(workspace: Workspace, view: FeatureView, at: datetime, known_until: 
 
 
 def _enter(workspace: Workspace, view: FeatureView, event: Event) -> tuple[Event, bool]:
-    """Tell the ledger of a build; give the event that names its revision, and whether that is a new one.
-
-    A rebuild with the content of the newest build is that revision, and needs no event. One with the content of an
-    earlier build becomes the newest again under the earlier's name. Where arrival is assumed, nobody can say when
-    the rows of a second build were known, so it is usable only from its build on.
-    """
-    ledger, at, asked = workspace.ledger(view), event.snapshot_time, event.fingerprint
-    if at is None or asked is None or event.content_hash is None:
-        raise ValueError(f"{event} is no build")
+    """Tell the ledger of a build; give the event that names its revision, and whether that is a new one."""
+    ledger = workspace.ledger(view)
     events = ledger.read()
-    equal, newest = same_content(events, at, asked, event.content_hash), newest_build(events, at, asked)
-    if equal is not None and newest is not None and equal.revision == newest.revision:
-        return equal, False
-    late = [event.known_until] if event.known_until else []
-    if view.source.arrival_is_assumed and builds(events, at, asked):
-        late.append(workspace.clock.now())
-    named = replace(event, revision=equal.revision) if equal else event
-    (entered,) = ledger.append(replace(named, usable_from=max(late, default=None)))
-    return entered, equal is None
+    entry = to_enter(events, event, assumed=view.source.arrival_is_assumed, now=workspace.clock.now())
+    if entry not in events:
+        (entry,) = ledger.append(entry)
+    return entry, entry.revision == event.revision

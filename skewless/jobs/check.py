@@ -35,22 +35,23 @@ def check(
     events = workspace.ledger(view).read()
     built = demand_build(view, events, at)
     revision = built.revision or ""
-    with explained(f"checking {view.name} at {format_instant(at)}"):
-        report(f"checking {view.name} at {format_instant(at)}")
+    doing = f"checking {view.name} at {format_instant(at)}"
+    with explained(doing):
+        report(doing)
         rows = workspace.feature_table(view).read(workspace.spark, [revision]).select(*view.columns)
         facts = _facts(workspace, view, events, built)
         verdict = judge(rows, view, snapshot_time=at, revision=revision, facts=facts)
     workspace.verdicts(view).append(verdict)
     said = _tell(workspace, view, built, verdict)
-    if said == "blocked":
+    if said is Kind.BLOCKED:
         raise BlockedError(verdict.message())
-    if said == "withdrawn":
+    if said is Kind.WITHDRAWN:
         raise BlockedError(withdrawn_message(view, at))
     return Checked(
         view=view.name,
         snapshot_time=at,
         revision=revision,
-        verdict=said,
+        verdict=said.value,
         message=verdict.message() if verdict.passed else _accepted_message(verdict),
         warnings=tuple(result.sentence for result in verdict.warnings),
     )
@@ -104,7 +105,7 @@ def _facts(workspace: Workspace, view: FeatureView, events: tuple[Event, ...], b
     )
 
 
-def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdict) -> str:
+def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdict) -> Kind:
     """Enter a verdict that changes the revision's standing, and say what that is now.
 
     A blocked revision that passes now counts as accepted now; what a person accepted stays accepted; what a rollback
@@ -113,11 +114,11 @@ def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdic
     ledger, revision = workspace.ledger(view), built.revision or ""
     standing = standings(ledger.read()).get(revision, Standing())
     if standing.withdrawn:
-        return "withdrawn" if verdict.passed else "blocked"
+        return Kind.WITHDRAWN if verdict.passed else Kind.BLOCKED
     if standing.good and (verdict.passed or standing.accepted):
-        return "accepted" if standing.accepted else "passed"
+        return Kind.ACCEPTED if standing.accepted else Kind.PASSED
     if standing.spoiled and not standing.good and not verdict.passed:
-        return "blocked"
+        return Kind.BLOCKED
     kind = Kind.BLOCKED if not verdict.passed else Kind.ACCEPTED if standing.spoiled else Kind.PASSED
     ledger.append(
         Event(
@@ -130,7 +131,7 @@ def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdic
             reason=verdict.message().splitlines()[0],
         )
     )
-    return kind.value
+    return kind
 
 
 def _accepted_message(verdict: Verdict) -> str:

@@ -56,6 +56,27 @@ def put_online(
     report: Report = silent,
 ) -> Receipt:
     """Publish one revision, whole; with `rollback` it may be an older one, and the view is held afterwards."""
+    publication = _publication(view, built)
+    doing = f"publishing {view.name} at {format_instant(publication.snapshot_time)}"
+    report(doing)
+
+    def progress(step: Step, rows: int) -> None:
+        if step is Step.WRITTEN and rows and rows % 100_000 == 0:
+            report(f"{doing}: {rows:,} of {publication.rows:,} rows")
+
+    return publish_online(
+        workspace.online(view),
+        publication,
+        workspace.feature_table(view).reader(publication.revision),
+        actor=workspace.settings.actor,
+        reason=reason,
+        rollback=rollback,
+        progress=progress,
+    )
+
+
+def _publication(view: FeatureView, built: Event) -> Publication:
+    """The revision of a `built` event, to be published; DataError where the event lacks something."""
     if (
         built.snapshot_time is None
         or built.revision is None
@@ -65,28 +86,12 @@ def put_online(
         raise DataError(
             f"the ledger of {view.name!r} does not say enough of revision {built.revision}; build it again"
         )
-    publication = Publication(
+    return Publication(
         view=view,
         fingerprint=built.fingerprint,
         snapshot_time=built.snapshot_time,
         revision=built.revision,
         rows=built.rows,
-    )
-    name, total = f"{view.name} at {format_instant(built.snapshot_time)}", built.rows
-    report(f"publishing {name}")
-
-    def progress(step: Step, rows: int) -> None:
-        if step is Step.WRITTEN and rows and rows % 100_000 == 0:
-            report(f"publishing {name}: {rows:,} of {total:,} rows")
-
-    return publish_online(
-        workspace.online(view),
-        publication,
-        workspace.feature_table(view).reader(built.revision),
-        actor=workspace.settings.actor,
-        reason=reason,
-        rollback=rollback,
-        progress=progress,
     )
 
 

@@ -65,7 +65,7 @@ def _status(workspace: Workspace, view: FeatureView) -> ViewStatus:
         verdict=_verdict(events, shown),
         rows=live.rows if live else None,
         revision=live.revision if live else None,
-        age=state.now - pointer.snapshot_time if state and pointer else None,
+        age=state.age if state else None,
         state=word,
         held=bool(state and state.held),
         expires_at=state.expires_at if state else None,
