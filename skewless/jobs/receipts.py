@@ -39,7 +39,11 @@ def to_json(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A revision; `is_new` is false where an equal one was there."""
+    """A revision; `is_new` is false where an equal one was there.
+
+    usable_from       None for an ordinary one: readers and training rows may have it once its snapshot is due
+    null_event_times  how many rows of the source have no event time, and so are never visible
+    """
 
     view: str
     snapshot_time: datetime
@@ -49,6 +53,7 @@ class Built:
     source_version: int | None
     fingerprint: str
     known_until: datetime | None
+    usable_from: datetime | None
     null_event_times: int
     is_new: bool
 
@@ -57,6 +62,8 @@ class Built:
         lines = [
             f"{self.view} at {format_instant(self.snapshot_time)}: {what}, {self.rows:,} rows, {self.revision}"
         ]
+        if self.usable_from:
+            lines.append(f"  usable from {format_instant(self.usable_from)} on")
         if self.null_event_times:
             lines.append(
                 f"  {self.null_event_times:,} rows of the source have no event time and are never visible"
@@ -81,7 +88,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What became of a publish: published, already_live, offline_only or held."""
+    """What became of a publish: published, already_live, offline_only or held; or of a rollback: rolled_back."""
 
     view: str
     snapshot_time: datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from skewless.ledger.events import Event, Kind
@@ -32,3 +33,24 @@ def same_content(
         event for event in builds(events, snapshot_time, fingerprint) if event.content_hash == content_hash
     ]
     return equal[-1] if equal else None
+
+
+def to_enter(events: tuple[Event, ...], built: Event, *, assumed: bool, now: datetime) -> Event:
+    """The event by which the ledger knows a build: one that is there already, or one to enter.
+
+    A rebuild with the content of the newest build is that revision, and needs no event. One with the content of an
+    earlier build becomes the newest again under the earlier's name. Knowledge from after the cutoff is usable from
+    then on; and where arrival is assumed, nobody can say when the rows of a second build were known, so it is usable
+    only from its build on.
+    """
+    if built.snapshot_time is None or built.fingerprint is None or built.content_hash is None:
+        raise ValueError(f"{built} is no build")
+    at, asked = built.snapshot_time, built.fingerprint
+    equal, newest = same_content(events, at, asked, built.content_hash), newest_build(events, at, asked)
+    if equal is not None and newest is not None and equal.revision == newest.revision:
+        return equal
+    late = [built.known_until] if built.known_until else []
+    if assumed and newest is not None:
+        late.append(now)
+    named = replace(built, revision=equal.revision) if equal else built
+    return replace(named, usable_from=max(late, default=None))

@@ -1,9 +1,12 @@
 """Which revisions of a snapshot were built, on made-up histories."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from skewless.ledger.events import Event, Kind
-from skewless.ledger.revisions import builds, newest_build, same_content
+from skewless.ledger.revisions import builds, newest_build, same_content, to_enter
 
 T = datetime(2024, 3, 1, 10, tzinfo=UTC)
 
@@ -53,3 +56,49 @@ def test_of_several_builds_with_equal_content_the_newest_names_the_revision():
 def test_equal_content_of_another_snapshot_or_definition_is_another_revision():
     events = (built("a", "x", T - timedelta(hours=1)), built("b", "x", fingerprint="other"))
     assert same_content(events, T, "f", "x") is None
+
+
+# -- what the ledger enters of a build --------------------------------------------------------------------
+
+LATE, NOW = T + timedelta(hours=1), T + timedelta(hours=2)
+
+
+def test_a_first_build_is_ordinary_even_where_arrival_is_assumed():
+    first = built("a", "x")
+    assert to_enter((), first, assumed=False, now=NOW) == first
+    assert to_enter((), first, assumed=True, now=NOW) == first
+
+
+def test_a_second_build_is_usable_only_from_its_build_where_arrival_is_assumed():
+    second = built("b", "y")
+    assert to_enter((built("a", "x"),), second, assumed=False, now=NOW) == second
+    assert to_enter((built("a", "x"),), second, assumed=True, now=NOW) == replace(second, usable_from=NOW)
+
+
+def test_a_build_of_another_snapshot_or_definition_is_a_first_one():
+    others = (built("a", "x", T - timedelta(hours=1)), built("b", "x", fingerprint="other"))
+    third = built("c", "x")
+    assert to_enter(others, third, assumed=True, now=NOW) == third
+
+
+def test_late_knowledge_is_usable_from_then_and_never_before_an_assumed_build():
+    informed = replace(built("b", "y"), known_until=LATE)
+    assert to_enter((built("a", "x"),), informed, assumed=False, now=NOW).usable_from == LATE
+    assert to_enter((built("a", "x"),), informed, assumed=True, now=NOW).usable_from == NOW
+
+
+def test_a_rebuild_with_the_newest_content_is_that_revision_and_needs_no_event():
+    events = (built("a", "x"), built("b", "y"))
+    assert to_enter(events, replace(built("c", "y"), known_until=LATE), assumed=True, now=NOW) is events[1]
+
+
+def test_a_rebuild_with_earlier_content_is_the_newest_again_under_the_earlier_name():
+    events = (built("a", "x"), built("b", "y"))
+    again = built("c", "x")
+    assert to_enter(events, again, assumed=False, now=NOW) == replace(again, revision="a")
+    assert to_enter(events, again, assumed=True, now=NOW) == replace(again, revision="a", usable_from=NOW)
+
+
+def test_what_is_no_build_is_refused():
+    with pytest.raises(ValueError, match="is no build"):
+        to_enter((), replace(built("a", "x"), content_hash=None), assumed=False, now=NOW)
