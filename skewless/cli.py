@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skewless.errors import SetupError, SkewlessError, UsageError
-from skewless.timeline import parse_instant
+from skewless.console import instant, missing, parsed_entity, report, show, show_error
+from skewless.errors import SkewlessError
+
+if TYPE_CHECKING:
+    from skewless.settings import Settings
+    from skewless.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,11 +33,6 @@ SnapshotTime = Annotated[
         "--snapshot-time", "-t", metavar="INSTANT", help="End of a data interval; default: the newest due."
     ),
 ]
-_EXTRAS = {
-    "pyspark": "spark",
-    "pandas": "spark",
-    "great_expectations": "spark",
-}  # what each package comes with
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why, for whoever reads the ledger later.")]
 
@@ -44,7 +42,9 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why, for whoever r
 
 @app.command()
 def validate(as_json: AsJson = False) -> None:
-    """Check every definition in features/, and tell all mistakes with file and line.
+    """Check the definitions, and report every mistake.
+
+    Each with its file and line.
 
     Example: skewless validate
     """
@@ -57,7 +57,7 @@ def validate(as_json: AsJson = False) -> None:
         "training_sets": len(repo.training_sets),
     }
     words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items())
-    _print(counts, f"the definitions are good: {words}", as_json)
+    show(counts, f"the definitions are good: {words}", as_json)
 
 
 @app.command()
@@ -69,7 +69,7 @@ def plan(as_json: AsJson = False) -> None:
     from skewless.plan.compile import compile_repo
 
     plans = compile_repo(_workspace().repo)
-    _print([{"dag_id": p.dag_id, "steps": p.steps} for p in plans], "\n\n".join(map(str, plans)), as_json)
+    show([{"dag_id": p.dag_id, "steps": p.steps} for p in plans], "\n\n".join(map(str, plans)), as_json)
 
 
 # -- one interval -----------------------------------------------------------------------------------------
@@ -87,28 +87,30 @@ def build(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute a snapshot from its source and append it as a revision.
+    """Compute a snapshot and append it as a revision.
 
     Example: skewless build transaction_stats --snapshot-time 2026-07-01T10:00Z
     """
     from skewless import jobs
 
     workspace = _workspace()
-    until = workspace.clock.now() if known_until == "now" else _instant(known_until)
-    receipt = jobs.build(workspace, view, _instant(snapshot_time), known_until=until, report=_report)
-    _print(receipt, str(receipt), as_json)
+    until = workspace.clock.now() if known_until == "now" else instant(known_until)
+    receipt = jobs.build(workspace, view, instant(snapshot_time), known_until=until, report=report)
+    show(receipt, str(receipt), as_json)
 
 
 @app.command()
 def check(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = False) -> None:
-    """Check the newest revision of a snapshot; exit code 3 when it is blocked.
+    """Check the newest revision of a snapshot.
+
+    Exit code 3 when it is blocked.
 
     Example: skewless check transaction_stats
     """
     from skewless import jobs
 
-    receipt = jobs.check(_workspace(), view, _instant(snapshot_time), report=_report)
-    _print(receipt, str(receipt), as_json)
+    receipt = jobs.check(_workspace(), view, instant(snapshot_time), report=report)
+    show(receipt, str(receipt), as_json)
 
 
 @app.command()
@@ -119,8 +121,8 @@ def publish(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = Fa
     """
     from skewless import jobs
 
-    receipt = jobs.publish(_workspace(), view, _instant(snapshot_time), report=_report)
-    _print(receipt, str(receipt), as_json)
+    receipt = jobs.publish(_workspace(), view, instant(snapshot_time), report=report)
+    show(receipt, str(receipt), as_json)
 
 
 # -- by hand ----------------------------------------------------------------------------------------------
@@ -133,14 +135,16 @@ def accept(
     snapshot_time: SnapshotTime = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accept a blocked or withdrawn revision as it is; then publish it.
+    """Accept a blocked or withdrawn revision as it is.
+
+    It is live once you publish it.
 
     Example: skewless accept transaction_stats --reason "a holiday: fewer users"
     """
     from skewless import jobs
 
-    receipt = jobs.accept(_workspace(), view, _instant(snapshot_time), reason=reason)
-    _print(receipt, str(receipt), as_json)
+    receipt = jobs.accept(_workspace(), view, instant(snapshot_time), reason=reason)
+    show(receipt, str(receipt), as_json)
 
 
 @app.command()
@@ -152,7 +156,7 @@ def hold(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
     from skewless import jobs
 
     receipt = jobs.hold(_workspace(), view, reason=reason)
-    _print(receipt, str(receipt), as_json)
+    show(receipt, str(receipt), as_json)
 
 
 @app.command()
@@ -163,8 +167,8 @@ def release(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
     """
     from skewless import jobs
 
-    receipt = jobs.release(_workspace(), view, reason=reason, report=_report)
-    _print(receipt, str(receipt), as_json)
+    receipt = jobs.release(_workspace(), view, reason=reason, report=report)
+    show(receipt, str(receipt), as_json)
 
 
 @app.command()
@@ -177,26 +181,30 @@ def rollback(
     reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go back to an earlier generation, withdraw those since, and hold the view.
+    """Go back to an earlier generation, and hold the view.
+
+    The revisions published since are withdrawn.
 
     Example: skewless rollback transaction_stats --reason "doubled amounts"
     """
     from skewless import jobs
 
-    receipt = jobs.rollback(_workspace(), view, _instant(to), reason=reason, report=_report)
-    _print(receipt, str(receipt), as_json)
+    receipt = jobs.rollback(_workspace(), view, instant(to), reason=reason, report=report)
+    show(receipt, str(receipt), as_json)
 
 
 @app.command()
 def expire(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
-    """Give readers the view's expired row at once, until it is released.
+    """Give readers the view's expired row at once.
+
+    They get it until the view is released.
 
     Example: skewless expire transaction_stats --reason "wrong since midnight"
     """
     from skewless import jobs
 
     receipt = jobs.expire(_workspace(), view, reason=reason)
-    _print(receipt, str(receipt), as_json)
+    show(receipt, str(receipt), as_json)
 
 
 # -- looking ----------------------------------------------------------------------------------------------
@@ -215,7 +223,7 @@ def status(
     from skewless.tables import status_table
 
     found = jobs.status(_workspace(), tuple(view or ()))
-    _print(found, status_table(found), as_json)
+    show(found, status_table(found), as_json)
 
 
 @app.command()
@@ -235,10 +243,10 @@ def get(
     from skewless.tables import answer_table
 
     asked: Any = features[0] if len(features) == 1 else features
-    texts = [_entity(text) for text in entity]
+    texts = [parsed_entity(text) for text in entity]
     store = FeatureStore()
     answer = store.get_online_features(asked, [store.parse_entity(asked, keys) for keys in texts])
-    _print(answer, answer_table(answer), as_json)
+    show(answer, answer_table(answer), as_json)
 
 
 @app.command("train-rows")
@@ -261,7 +269,7 @@ def train_rows(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Join a spine with features as they were known at each row's time.
+    """Join a spine with features as known at each row's time.
 
     Example: skewless train-rows sources/flights_spine -f departure_delay_v1 --where "carrier = 'UA'" --explain
     """
@@ -276,10 +284,10 @@ def train_rows(
     with explained("joining the spine"):
         if output:
             written = jobs.write_rows(rows, output)
-            _print({"output": written}, f"written to {written}", as_json)
+            show({"output": written}, f"written to {written}", as_json)
         else:
             found = rows.limit(limit).toArrow().to_pylist()
-            _print(found, rows_table(found), as_json)
+            show(found, rows_table(found), as_json)
 
 
 # -- services of this machine -----------------------------------------------------------------------------
@@ -287,24 +295,26 @@ def train_rows(
 
 @app.command()
 def up() -> None:
-    """Start the local Valkey and the warm Spark session; what runs already is left alone.
+    """Start the local Valkey and the warm Spark server.
+
+    What runs already is left alone.
 
     Example: skewless up
     """
     from skewless import local
 
-    local.up(_settings(), _report)
+    local.up(_settings(), report)
 
 
 @app.command()
 def stop() -> None:
-    """End what `up` or the demo started on this machine, and nothing else.
+    """End what `up` or the demo started, and nothing else.
 
     Example: skewless stop
     """
     from skewless import local
 
-    local.down(_settings(), _report)
+    local.down(_settings(), report)
 
 
 @app.command()
@@ -320,48 +330,22 @@ def services(as_json: AsJson = False) -> None:
         f"{item.name:<8} {item.state:<10} {item.address}" + (f"  {item.log}" if item.log else "")
         for item in found
     ]
-    _print(found, "\n".join(lines), as_json)
+    show(found, "\n".join(lines), as_json)
 
 
 # -- shared -----------------------------------------------------------------------------------------------
 
 
-def _settings() -> Any:
+def _settings() -> Settings:
     from skewless.settings import load_settings
 
     return load_settings()
 
 
-def _workspace() -> Any:
+def _workspace() -> Workspace:
     from skewless.workspace import Workspace
 
     return Workspace.open(_settings())
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else parse_instant(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def _entity(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(name and equals for name, equals, _ in pairs):
-        raise UsageError(
-            f"{text!r} is no entity; write its join keys as KEY=VALUE, e.g. -e origin=JFK,carrier=UA"
-        )
-    return {name: value for name, _, value in pairs}
-
-
-def _report(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _print(value: Any, words: str, as_json: bool) -> None:
-    from skewless.jobs.receipts import to_json
-
-    print(to_json(value) if as_json else words)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -372,26 +356,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command([word for word in given if word != "--debug"], prog_name="skewless")
     except (SkewlessError, ModuleNotFoundError) as raised:
-        error = _missing(raised) if isinstance(raised, ModuleNotFoundError) else raised
+        error = missing(raised) if isinstance(raised, ModuleNotFoundError) else raised
         if debug:
             traceback.print_exc()
-        _print_error(error, as_json="--json" in given)
+        show_error(error, as_json="--json" in given)
         sys.exit(error.exit_code)
-
-
-def _missing(error: ModuleNotFoundError) -> SkewlessError:
-    """What to install; a module of our own or of the standard library that is not there is a bug, and goes on."""
-    package = (error.name or "").partition(".")[0]
-    if package not in _EXTRAS:
-        raise error
-    return SetupError(f"{package} is not installed; pip install 'skewless[{_EXTRAS[package]}]'")
-
-
-def _print_error(error: SkewlessError, *, as_json: bool) -> None:
-    from skewless.jobs.receipts import to_json
-
-    told = {"error": str(error), "exit_code": error.exit_code}
-    print(to_json(told) if as_json else f"error: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":
