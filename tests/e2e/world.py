@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pytest
@@ -153,10 +153,10 @@ class World:
         self.definitions = definitions
         self.workspace = Workspace(self.settings, load_repo(self.settings.features), self.clock)
 
-    def copy(self, folder: Path) -> World:
+    def copy(self, folder: Path) -> Self:
         """The same world, to go on with elsewhere: whatever happens there does not happen here."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        other = World(self.services, folder, self.definitions, FixedClock(self.clock.at))
+        other = type(self)(self.services, folder, self.definitions, FixedClock(self.clock.at))
         with contextlib.closing(Redis.from_url(self.settings.redis_url)) as server:
             for key in server.scan_iter(match=f"{{{self.namespace}:*"):
                 name = key.replace(self.namespace.encode(), other.namespace.encode())
