@@ -14,6 +14,7 @@ from skewless.model import FeatureView
 from skewless.online.publication import Publication, Receipt, Step
 from skewless.online.publisher import publish as publish_online
 from skewless.online.reconcile import Agreement, reconcile
+from skewless.online.services import put_service
 from skewless.online.telling import derived_id
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant
@@ -33,17 +34,30 @@ def publish(
     events = workspace.ledger(view).read()
     built = demand_build(view, events, at)
     _demand_good(workspace, view, events, built)
+    outcome = _nothing_to_publish(workspace, view, built)
+    if outcome is not None:
+        return outcome
+    try:
+        receipt = put_online(workspace, view, built, report=report)
+    except PublishRefused:  # overtaken or held meanwhile?
+        outcome = _nothing_to_publish(workspace, view, built)
+        if outcome is None:
+            raise
+        return outcome
+    return published(receipt, "already_live" if receipt.already_live else "published")
+
+
+def _nothing_to_publish(workspace: Workspace, view: FeatureView, built: Event) -> Published | None:
+    """What there is to say where a good revision does not become a generation now; None where it may."""
     if not view.online:
         return _told(workspace, view, built, Kind.OFFLINE_ONLY)
     seen = reconcile(workspace.online(view))
     if _is_live(seen, built):
+        _leave_services(workspace, view)
         return _outcome(view, built, "already_live", generation=seen.live.generation if seen.live else None)
-    if seen.state.pointer is not None and after(seen.state.pointer.snapshot_time, at):
+    if seen.state.pointer is not None and after(seen.state.pointer.snapshot_time, built.snapshot_time):
         return _told(workspace, view, built, Kind.OFFLINE_ONLY)
-    if seen.state.held:
-        return _told(workspace, view, built, Kind.HELD, seen.state.flip)
-    receipt = put_online(workspace, view, built, report=report)
-    return published(receipt, "already_live" if receipt.already_live else "published")
+    return _told(workspace, view, built, Kind.HELD, seen.state.flip) if seen.state.held else None
 
 
 def put_online(
@@ -64,7 +78,7 @@ def put_online(
         if step is Step.WRITTEN and rows and rows % 100_000 == 0:
             report(f"{doing}: {rows:,} of {publication.rows:,} rows")
 
-    return publish_online(
+    receipt = publish_online(
         workspace.online(view),
         publication,
         workspace.feature_table(view).reader(publication.revision),
@@ -73,6 +87,16 @@ def put_online(
         rollback=rollback,
         progress=progress,
     )
+    _leave_services(workspace, view)
+    return receipt
+
+
+def _leave_services(workspace: Workspace, view: FeatureView) -> None:
+    """Leave the feature lists of the services that use the view, for readers that are not Python."""
+    settings = workspace.settings
+    for service in workspace.repo.services.values():
+        if any(reference.partition(":")[0] == view.name for reference in service.references):
+            put_service(settings.redis_url, settings.namespace, service.name, service.references)
 
 
 def _publication(view: FeatureView, built: Event) -> Publication:

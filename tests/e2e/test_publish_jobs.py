@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from skewless.errors import PublishRefused, StoreUnavailable, UsageError
+from skewless import jobs
+from skewless.errors import NotPublishedError, PublishRefused, StoreUnavailable, UsageError
 from skewless.jobs import status
 from skewless.ledger.events import Kind
 from skewless.local import down, up
 from skewless.local.port import free_port
+from skewless.online.services import get_service
 from skewless.online.state import look
 from skewless.settings import Settings
 from skewless.timeline import format_instant
@@ -85,6 +87,38 @@ def test_an_interval_that_was_overtaken_never_moves_readers_backwards(world: Wor
     world.stored("recent", FIRST, (1, 99.0, 1))
     assert world.publish("recent", FIRST).outcome == "offline_only"
     assert world.seen("recent") == (1, SECOND)
+
+
+def test_a_publish_that_is_overtaken_or_held_under_way_says_so_as_if_it_had_come_later(world: World):
+    for t in (FIRST, SECOND, THIRD):
+        world.stored("recent", t, (1, float(t.hour), 1))
+
+    def overtaken(_: str) -> None:
+        world.publish("recent", SECOND)
+
+    def held(_: str) -> None:
+        jobs.hold(world.workspace, "recent")
+
+    for t, meanwhile, outcome in ((FIRST, overtaken, "offline_only"), (THIRD, held, "held")):
+        assert jobs.publish(world.workspace, "recent", t, report=meanwhile).outcome == outcome
+        assert kinds(world, t) == [Kind.BUILT, Kind.PASSED, Kind(outcome)]
+    assert world.seen("recent") == (1, SECOND)
+
+
+def test_the_feature_lists_of_a_views_services_are_left_for_other_languages(world: World):
+    world.define(
+        f"{PAYMENTS}\nfrom skewless import FeatureService\n"
+        "model = FeatureService(name='model', features=[recent, 'daily:amount'])\n"
+        "other = FeatureService(name='other', features=[daily])\n"
+    )
+    redis_url, namespace = world.settings.redis_url, world.namespace
+    publish_all(world, FIRST)
+    assert get_service(redis_url, namespace, "model") == ["recent:amount", "recent:payments", "daily:amount"]
+    with pytest.raises(NotPublishedError):
+        get_service(redis_url, namespace, "other")
+    world.define(world.definitions.replace("[recent, ", "['recent:amount', "))
+    assert world.publish("recent", FIRST).outcome == "already_live"
+    assert get_service(redis_url, namespace, "model") == ["recent:amount", "daily:amount"]
 
 
 def test_the_live_snapshot_built_again_becomes_the_next_generation(world: World):
