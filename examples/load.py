@@ -24,9 +24,9 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from examples import flights, transactions, weather
-from skewless.errors import DataError, SkewlessError, UsageError, did_you_mean
+from skewless.errors import DataError, SkewlessError, UsageError, did_you_mean, first_line
 from skewless.settings import load_settings
-from skewless.timeline import format_instant, parse_instant, utc
+from skewless.timeline import after, format_instant, parse_instant, utc
 
 MIDDLE_OF_DATA = datetime(2013, 7, 2, 17, tzinfo=UTC)
 END_OF_DATA = datetime(2014, 1, 1, 5, tzinfo=UTC)
@@ -108,7 +108,7 @@ def load(
     folder.mkdir(parents=True, exist_ok=True)
     shift = kept_shift(folder, now)
     progress(f"example data: 2013 moved by {shift.weeks} weeks, kept in {folder / SHIFT_FILE}")
-    if now > shift.end:
+    if after(now, shift.end):
         progress(f"  note: the flights end at {format_instant(shift.end)}; remove {folder} to move them anew")
     return tuple(_ensure(folder, name, shift, progress) for name in names or TABLES)
 
@@ -153,9 +153,8 @@ def _rows_of(path: str, mark: str) -> int:
         found = table.metadata().description
         rows = int(table.count())
     except DeltaError as error:
-        cause = str(error).partition("\n")[0]  # a trace of the reader's own follows
         raise DataError(
-            f"the Delta table {path} cannot be read ({cause}); remove it and load again"
+            f"the Delta table {path} cannot be read ({first_line(error)}); remove it and load again"
         ) from error
     if found != mark:
         raise DataError(

@@ -95,6 +95,15 @@ class SetupError(SkewlessError):
     """This machine lacks something that Skewless needs."""
 
 
+def first_line(error: BaseException) -> str:
+    r"""The first line of another library's message; its class' name where it has none.
+
+    >>> first_line(ValueError("no such key\n    at Native.java:77"))
+    'no such key'
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Suggest the nearest candidate: `" (did you mean 'x'?)"`, or nothing when none is near.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from skewless.errors import DataError, UsageError
+from skewless.errors import DataError, UsageError, first_line
 from skewless.offline.uris import under
 from skewless.store import Features, FeatureStore
 from skewless.workspace import Workspace
@@ -43,7 +43,6 @@ def _filtered(rows: DataFrame, where: str) -> DataFrame:
     from pyspark.errors import AnalysisException
 
     from skewless.offline.failures import silence_query_logs
-    from skewless.offline.source import first_line
 
     silence_query_logs()
     try:

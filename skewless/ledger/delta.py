@@ -10,7 +10,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from skewless.errors import SkewlessError
+from skewless.errors import SkewlessError, first_line
 
 _ATTEMPTS = 5
 
@@ -49,10 +49,9 @@ def append_rows(uri: str, rows: pa.Table, *, indexed_columns: int = 0) -> None:
 
 
 @contextmanager
-def explained(error: type[SkewlessError], what: str, advice: str) -> Iterator[None]:
+def failing_as(error: type[SkewlessError], what: str, advice: str) -> Iterator[None]:
     """Turn whatever a table's reading or writing raises into `error`: "<what>: <cause>. <advice>"."""
     try:
         yield
     except (DeltaError, pa.ArrowException, OSError, ValueError) as cause:
-        line = (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
-        raise error(f"{what}: {line}. {advice}") from cause
+        raise error(f"{what}: {first_line(cause).rstrip('.')}. {advice}") from cause

@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from skewless.errors import LedgerError
-from skewless.ledger.delta import append_rows, explained, open_table
+from skewless.ledger.delta import append_rows, failing_as, open_table
 from skewless.ledger.events import Event, Kind
 from skewless.timeline import MICROSECOND, Clock, utc
 
@@ -66,7 +66,7 @@ class Ledger:
 
         Raises LedgerError when there is a table that cannot be read.
         """
-        with self._explained("read"):
+        with self._failing("read"):
             table = open_table(self.uri)
             if table is None:
                 self._files, self._seen, self._events = {}, None, ()
@@ -96,7 +96,7 @@ class Ledger:
                 entered[event.event_id] = fresh[-1]
                 stamp += MICROSECOND
         if fresh:
-            with self._explained("written"):
+            with self._failing("written"):
                 append_rows(self.uri, _to_arrow(fresh))
         return tuple(entered[event.event_id] for event in events)
 
@@ -108,8 +108,8 @@ class Ledger:
             for path, fragment in fragments.items()
         }
 
-    def _explained(self, verb: str) -> AbstractContextManager[None]:
-        return explained(LedgerError, f"the ledger at {self.uri} cannot be {verb}", _ADVICE)
+    def _failing(self, verb: str) -> AbstractContextManager[None]:
+        return failing_as(LedgerError, f"the ledger at {self.uri} cannot be {verb}", _ADVICE)
 
 
 def _in_order(events: Iterator[Event]) -> tuple[Event, ...]:

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 
-from skewless.errors import DataError, SetupError, SkewlessError
-from skewless.offline.source import first_line
+from skewless.errors import DataError, SetupError, SkewlessError, first_line
 
 _OURS = re.compile(r"skewless\.errors\.(?:Data|Usage)Error: (?P<message>[^\n]*)")
 _UNREADABLE = re.compile(

@@ -15,8 +15,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from skewless.errors import SetupError
-from skewless.offline.source import first_line
+from skewless.errors import SetupError, first_line
 from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from skewless.errors import DataError, did_you_mean
+from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import DeltaSource
 from skewless.offline.spark_conf import settled
 from skewless.offline.uris import under
@@ -133,8 +133,3 @@ def _demand_timestamps(found: SourceRows) -> None:
                 f"source {found.source.name!r} ({found.source.location}): {role} {column!r} is "
                 f"{found.types[column].simpleString()}, not a timestamp; cast it where the table is written"
             )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of another library's message."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

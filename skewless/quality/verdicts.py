@@ -10,7 +10,7 @@ import pyarrow as pa
 from deltalake import QueryBuilder
 
 from skewless.errors import DataError
-from skewless.ledger.delta import append_rows, explained, open_table
+from skewless.ledger.delta import append_rows, failing_as, open_table
 from skewless.quality.verdict import CheckResult, Verdict
 from skewless.timeline import Clock, utc
 
@@ -59,7 +59,7 @@ class Verdicts:
 
     def append(self, verdict: Verdict) -> None:
         """Record a verdict: all its rows in one commit. Raises DataError when it cannot be written."""
-        with self._explained("written"):
+        with self._failing("written"):
             append_rows(self.uri, _to_arrow(verdict, self._clock), indexed_columns=1)
 
     def newest(self, revision: str) -> Verdict | None:
@@ -67,7 +67,7 @@ class Verdicts:
 
         Raises DataError when the table cannot be read.
         """
-        with self._explained("read"):
+        with self._failing("read"):
             rows = self._rows(revision)
         if not rows:
             return None
@@ -94,8 +94,8 @@ class Verdicts:
         rows: list[dict[str, Any]] = found.select(SCHEMA.names).cast(SCHEMA).to_pylist()
         return rows
 
-    def _explained(self, verb: str) -> AbstractContextManager[None]:
-        return explained(DataError, f"the verdicts at {self.uri} cannot be {verb}", _ADVICE)
+    def _failing(self, verb: str) -> AbstractContextManager[None]:
+        return failing_as(DataError, f"the verdicts at {self.uri} cannot be {verb}", _ADVICE)
 
 
 def _to_arrow(verdict: Verdict, clock: Clock) -> pa.Table:
