@@ -22,7 +22,11 @@ from skewless.timeline import format_instant, to_micros
 from skewless.workspace import Workspace
 
 SERVICE = "departure_delay_v1"
-LOOKUP = ["transaction_stats:avg_transactions_1h", "transaction_stats:transactions_1d", "transaction_stats:last_merchant"]
+LOOKUP = [
+    "transaction_stats:avg_transactions_1h",
+    "transaction_stats:transactions_1d",
+    "transaction_stats:last_merchant",
+]
 USERS = [{"user_id": 7}, {"user_id": 42}, {"user_id": 999_999}]
 
 _began = monotonic()
@@ -82,7 +86,9 @@ def show_training_rows(workspace: Workspace, store: FeatureStore) -> None:
     print("\n== Training rows: each sees only what readers could know at its own event_timestamp\n")
     now = workspace.clock.now()
     spine = read_spine(workspace, "sources/flights_spine")
-    recent = f"unix_micros(event_timestamp) BETWEEN {to_micros(now - timedelta(hours=3))} AND {to_micros(now)}"
+    recent = (
+        f"unix_micros(event_timestamp) BETWEEN {to_micros(now - timedelta(hours=3))} AND {to_micros(now)}"
+    )
     chosen = spine.where(recent).orderBy("event_timestamp", "flight").limit(5)
     rows = store.get_historical_features(chosen, SERVICE, explain=True)
     print(rows_table(rows.toArrow().to_pylist()))
