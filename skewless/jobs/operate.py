@@ -6,7 +6,7 @@ from datetime import datetime
 
 from skewless.errors import PublishRefused, UsageError
 from skewless.jobs.check import demand_build
-from skewless.jobs.publish import published, put_online
+from skewless.jobs.publish import publish_good, published, put_online
 from skewless.jobs.receipts import Accepted, Operated, Published, Report, silent
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import newest_in_force
@@ -80,8 +80,7 @@ def release(
     entry = newest_in_force(events, workspace.clock.now(), fingerprint(view), view.publish_delay)
     if entry is None:
         return Operated(view=view.name, action="release", generation=None, snapshot_time=None)
-    receipt = put_online(workspace, view, entry.built, reason=reason, report=report)
-    return published(receipt, "already_live" if receipt.already_live else "published")
+    return publish_good(workspace, view, entry.built, reason=reason, report=report)
 
 
 def rollback(

@@ -34,11 +34,23 @@ def publish(
     events = workspace.ledger(view).read()
     built = demand_build(view, events, at)
     _demand_good(workspace, view, events, built)
+    return publish_good(workspace, view, built, report=report)
+
+
+def publish_good(
+    workspace: Workspace,
+    view: FeatureView,
+    built: Event,
+    *,
+    reason: str | None = None,
+    report: Report = silent,
+) -> Published:
+    """Make a revision in force live, unless a newer snapshot is, or the view is held."""
     outcome = _nothing_to_publish(workspace, view, built)
     if outcome is not None:
         return outcome
     try:
-        receipt = put_online(workspace, view, built, report=report)
+        receipt = put_online(workspace, view, built, reason=reason, report=report)
     except PublishRefused:  # overtaken or held meanwhile?
         outcome = _nothing_to_publish(workspace, view, built)
         if outcome is None:

@@ -210,6 +210,16 @@ def test_a_release_with_nothing_to_publish_says_so(world: World):
     assert (ran.code, "no revision is in force to publish yet" in ran.out) == (0, True)
 
 
+def test_a_release_after_the_definition_changed_keeps_a_newer_snapshot_of_the_old_one(world: World):
+    publish_all(world, SECOND)
+    world.cli("hold", "recent")
+    world.define(PAYMENTS.replace("timedelta(hours=4)", "timedelta(hours=5)"))
+    world.stored("recent", FIRST, (1, 99.0, 1))
+    ran = world.cli("release", "recent", "--json")
+    assert (ran.code, json.loads(ran.out)["outcome"]) == (0, "offline_only")
+    assert world.seen("recent") == (1, SECOND)
+
+
 # -- roll back and expire ---------------------------------------------------------------------------------
 
 
