@@ -13,13 +13,12 @@ from pyspark.sql import types as T
 
 from skewless.errors import DataError, did_you_mean
 from skewless.model import FeatureView, Field
+from skewless.model.field import NUMBERS
 from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
 from skewless.offline.source import SourceRows, demand_column, first_line
 from skewless.plan import sql
 from skewless.timeline import MICROSECOND
 
-_INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
-_NUMBERS = (*_INTEGERS, T.FloatType, T.DoubleType, T.DecimalType)
 _NESTED = (T.ArrayType, T.MapType, T.StructType)
 
 
@@ -46,7 +45,7 @@ class BoundView:
             found = self.source.types[key]
             if isinstance(found, T.StringType):
                 yield key, "string"
-            elif isinstance(found, _INTEGERS):
+            elif isinstance(found, T.IntegralType):
                 yield key, "bigint"
             else:
                 raise DataError(
@@ -129,7 +128,7 @@ class BoundView:
             return T.LongType()
         names = {text: name for name, text in self.expressions.items()}
         read = self.expression_types[names[item.expression or ""]]
-        if function == "avg" or (function == "sum" and not isinstance(read, _INTEGERS)):
+        if function == "avg" or (function == "sum" and not isinstance(read, T.IntegralType)):
             return T.DoubleType()
         return T.LongType() if function == "sum" else read
 
@@ -144,16 +143,11 @@ class BoundView:
             and (aggregate.function in ("sum", "avg") or aggregate.nulls == "zero")
         ):
             read = types[aggregate.column]
-            if not isinstance(read, _NUMBERS):
+            if not isinstance(read, T.NumericType):
                 rule = "nulls='zero'" if aggregate.nulls == "zero" else aggregate.function
                 yield f"{rule} needs numbers, and {aggregate.column!r} is {read.simpleString()}"
         natural, declared = self.natural_type(item), item.dtype.spark
-        both_numbers = isinstance(natural, _NUMBERS) and item.dtype.name in (
-            "int32",
-            "int64",
-            "float32",
-            "float64",
-        )
+        both_numbers = isinstance(natural, T.NumericType) and item.dtype.name in NUMBERS
         naive = isinstance(natural, T.TimestampNTZType) and item.dtype.name == "timestamp"
         if natural.simpleString() != declared and not both_numbers and not naive:
             yield (

@@ -14,8 +14,6 @@ from skewless.offline.binding import BoundView
 from skewless.offline.source import micros
 from skewless.timeline import after, format_instant, from_micros, to_micros
 
-_INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
-
 
 def check_columns(
     spine: DataFrame, views: Sequence[BoundView], added: Sequence[str], timestamp_field: str
@@ -30,7 +28,7 @@ def check_columns(
     for bound in views:
         for key, wanted in bound.key_types.items():
             _demand(types, key, f"a join key of feature view {bound.view.name!r}")
-            fits = T.StringType if wanted == "string" else _INTEGERS
+            fits = T.StringType if wanted == "string" else T.IntegralType
             if not isinstance(types[key], fits):
                 raise UsageError(
                     f"the spine's {key!r} is {types[key].simpleString()}, but the source of {bound.view.name!r} "
