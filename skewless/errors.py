@@ -51,7 +51,7 @@ class DefinitionError(SkewlessError):
 
 
 class UsageError(SkewlessError):
-    """The request cannot be meant: an unknown name, a missing key column, a time that nobody knows yet."""
+    """The request makes no sense: an unknown name, a missing key column, a time that nobody knows yet."""
 
     exit_code = 2
 
