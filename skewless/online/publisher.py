@@ -49,6 +49,7 @@ def publish(
     kinds = key_kinds(rows.schema, publication.view)
     reader = OnlineReader(place.redis_url, place.namespace)
     try:
+        reader.connect()  # as every connection, before anything is opened
         with Session(place.redis_url) as session:
             demand_safe(session)
             seen = reconcile_over(session, place)

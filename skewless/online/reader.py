@@ -50,6 +50,11 @@ class OnlineReader:
         self._clock = clock or SystemClock()
         self._pins: dict[str, Pin] = {}
 
+    def connect(self) -> None:
+        """Connect now, rather than at the first lookup."""
+        with translated(self._address):
+            self._client.ping()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -286,6 +287,19 @@ def test_a_connection_that_is_lost_ends_the_publish_for_good(stage: Stage) -> No
     assert stage.marks() == {1}
     stage.publish_mark(3, ago(hours=2))
     assert stage.marks() == {3}
+
+
+def test_every_connection_is_made_before_a_publish_is_opened(redis_url: str, tmp_path: Path) -> None:
+    stage = Stage(f"{redis_url}?client_name={uuid.uuid4().hex}", tmp_path)
+    name = stage.reader._client.client_getname()
+    seen: dict[Step, set[str]] = {}
+
+    def count(step: Step, rows: int) -> None:
+        seen[step] = {other["id"] for other in stage.reader._client.client_list() if other["name"] == name}
+
+    stage.publish_mark(1, ago(hours=1), progress=count)
+    assert len(seen[Step.OPENED]) == 3  # the publisher's two, and the one that counts
+    assert seen[Step.SWEPT] == seen[Step.OPENED]
 
 
 NASTY = ["a|b", "a", "|", "%7C", "%", "", "\n", "\0", "\x1f\x7f", "😀", "ä|ß", " ", "{x}", "7:y", "*?[a]\\"]
