@@ -33,7 +33,7 @@ def build(
     snapshot_time  default: the newest that is due
     known_until    see the source as it was known then, not at the cutoff; readers may have it from then on
 
-    UsageError for what cannot be meant, DataError where the source is not what the definition says.
+    UsageError for a request that makes no sense, DataError where the source is not what the definition says.
     """
     from skewless.offline.binding import BoundView
     from skewless.offline.failures import explained
