@@ -294,7 +294,7 @@ def train_rows(
 
 
 @app.command()
-def up() -> None:
+def up(as_json: AsJson = False) -> None:
     """Start the local Valkey and the warm Spark server.
 
     What runs already is left alone.
@@ -304,10 +304,12 @@ def up() -> None:
     from skewless import local
 
     local.up(_settings(), report)
+    if as_json:
+        services(as_json)
 
 
 @app.command()
-def stop() -> None:
+def stop(as_json: AsJson = False) -> None:
     """End what `up` or the demo started, and nothing else.
 
     Example: skewless stop
@@ -315,6 +317,8 @@ def stop() -> None:
     from skewless import local
 
     local.down(_settings(), report)
+    if as_json:
+        services(as_json)
 
 
 @app.command()

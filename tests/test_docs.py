@@ -65,6 +65,11 @@ def test_section_tells_every_option_and_an_example(name: str) -> None:
     assert f"\nskewless {name}" in sections()[name]
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_json(name: str) -> None:
+    assert "--json" in [option for parameter in COMMANDS[name].params for option in parameter.opts]
+
+
 def longest(parameter: click.Parameter) -> list[str]:
     """The long form of an option; nothing for an argument."""
     is_option = parameter.param_type_name == "option"
