@@ -42,6 +42,7 @@ def build(
     view = workspace.repo.view(view_name)
     at = workspace.snapshot_time(view, snapshot_time)
     cutoff = _cutoff(workspace, view, at, known_until)
+    workspace.ledger(view).read()  # one that cannot be read is told before the work, and not after it
     doing = f"building {view.name} at {format_instant(at)}"
     with explained(doing):
         report(doing)

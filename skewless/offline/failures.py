@@ -16,6 +16,7 @@ _OURS = re.compile(r"skewless\.errors\.(?:Data|Usage)Error: (?P<message>[^\n]*)"
 _UNREADABLE = re.compile(
     r"(?:FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|is not a Parquet file|DELTA_FILE_NOT_FOUND|FileNotFoundException)"
 )
+_GONE = re.compile(r"\[PATH_NOT_FOUND\] Path does not exist: (?P<path>.+?)\. SQLSTATE")
 _ARITHMETIC = re.compile(r"\[(?:CAST_OVERFLOW|ARITHMETIC_OVERFLOW|CAST_INVALID_INPUT|DIVIDE_BY_ZERO)[^\n]*")
 _FILE = re.compile(r"(?:file:|s3a?://|abfss?://|gs://)[^\s'\",)]+[^\s'\",).]")
 _AWAY = re.compile(r"UNAVAILABLE|failed to connect|Connection refused|INVALID_HANDLE\.SESSION")
@@ -50,6 +51,8 @@ def _translated(doing: str, text: str) -> SkewlessError:
         return DataError(
             f"{doing}: a data file cannot be read{f' ({file[0]})' if file else ''}; restore it, or rewrite the table"
         )
+    if gone := _GONE.search(text):
+        return DataError(f"{doing}: there is no table at {gone['path']}; restore it, or build it again")
     if arithmetic := _ARITHMETIC.search(text):
         return DataError(f"{doing}: a value does not fit: {arithmetic[0]}")
     if _AWAY.search(text):
