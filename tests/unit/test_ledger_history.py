@@ -235,7 +235,7 @@ def test_a_snapshot_is_skipped_while_it_is_spoiled_and_nothing_is_in_force():
     assert not skipped(*accepted_late, t=at("14:00"))
 
 
-def test_the_last_verdict():
+def test_the_last_thing_said_of_a_revision_is_its_verdict():
     events = (built("a"), blocked("a"), accepted("a", T), built("b"))
     assert last_verdict(history(*events), "a") is Kind.ACCEPTED
     assert last_verdict(history(*events), "b") is None

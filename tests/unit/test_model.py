@@ -179,7 +179,7 @@ def test_the_plain_form_that_feast_users_know_works_as_it_stands():
     assert (plain.reach, plain.absent_row, plain.expired_row) == (HOUR, (None,), (None,))
 
 
-def test_defaults_of_a_view():
+def test_a_view_of_the_plain_form_is_online_never_stale_and_due_ten_minutes_after_its_rows():
     assert view().publish_delay == timedelta(minutes=15)  # data_delay and ten minutes
     assert view().max_staleness is None
     assert view().online

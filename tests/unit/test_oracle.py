@@ -62,7 +62,7 @@ def test_ten_null_thirty_averages_differently_by_each_null_rule(nulls: str, mean
     assert result("avg", 10, None, 30, nulls=nulls, column=N) == mean
 
 
-def test_sums_by_null_rule() -> None:
+def test_a_sum_is_null_only_where_the_null_rule_leaves_nothing() -> None:
     assert result("sum", None, None) is None
     assert same(result("sum", None, None, nulls="zero"), 0.0)
     assert result("sum", 1, None, 3, nulls="forward_fill", column=N, dtype="int64") == 5
@@ -159,7 +159,7 @@ def test_whole_numbers_that_overflow_are_an_error() -> None:
         (None, "string", None),
     ],
 )
-def test_casts(value: Any, dtype: str, becomes: Any) -> None:
+def test_a_cast_rounds_to_the_width_and_drops_fractions(value: Any, dtype: str, becomes: Any) -> None:
     assert same(oracle.cast(value, dtype), becomes)
 
 

@@ -168,7 +168,7 @@ FRESH = 8_000_000_000_000_000  # the server's clock, above the flips in the tabl
 
 
 @pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: row["name"])
-def test_transition(row: dict[str, Any]) -> None:
+def test_the_model_does_what_the_table_says(row: dict[str, Any]) -> None:
     before = to_server(row["before"])
     outcome, after, returns = replay(before, row["script"], row["args"])
     assert (outcome, returns) == (row["outcome"], row.get("returns"))

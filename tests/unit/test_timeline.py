@@ -94,7 +94,7 @@ def test_no_interval_is_longer_than_the_longest(parts, t):
         ("0 12 29 2 *", (8 * 365 + 1) * DAY),
     ],
 )
-def test_the_longest_interval(expression: str, longest: timedelta):
+def test_the_longest_interval_spans_nights_weekends_and_leap_years(expression: str, longest: timedelta):
     assert Schedule(expression).longest_interval == longest
 
 
@@ -147,7 +147,7 @@ def test_schedules_are_utc_whatever_zone_the_instant_is_in():
         (lambda t: t in Interval(NOON - HOUR, NOON), True, False, False),
     ],
 )
-def test_each_boundary_falls_where_the_design_says(holds, before: bool, at: bool, later: bool):
+def test_each_boundary_takes_its_instant_in_or_leaves_it_out(holds, before: bool, at: bool, later: bool):
     tick = timeline.MICROSECOND
     assert [holds(NOON - tick), holds(NOON), holds(NOON + tick)] == [before, at, later]
 

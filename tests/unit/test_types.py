@@ -51,7 +51,7 @@ def test_every_dtype_is_found_by_its_name_and_has_an_arrow_type(dtype: DType):
     assert isinstance(dtype.arrow(), pa.DataType)
 
 
-def test_how_arrow_and_spark_write_them():
+def test_arrow_and_spark_have_a_type_for_each():
     assert Timestamp.arrow() == pa.timestamp("us", tz="UTC")
     assert Array(Float32).arrow() == pa.list_(pa.float32())
     assert (Int64.spark, Array(Float64).spark) == ("bigint", "array<double>")
@@ -63,7 +63,7 @@ def test_values_of_the_dtype_are_accepted(dtype: DType, value: object):
 
 
 @pytest.mark.parametrize(("dtype", "value"), REFUSED)
-def test_other_values_are_not(dtype: DType, value: object):
+def test_values_of_another_dtype_are_refused(dtype: DType, value: object):
     assert not dtype.accepts(value)
 
 
