@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from skewless.timeline import Schedule
+from skewless.timeline import Schedule, utc
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -23,6 +23,11 @@ def as_schedule(value: Any) -> Any:
         return Schedule(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def as_instant(value: Any) -> Any:
+    """A datetime in UTC; what is none stays as it is, for `problems` to tell."""
+    return utc(value) if isinstance(value, datetime) else value
 
 
 def name_problems(kind: str, name: Any) -> Iterator[str]:

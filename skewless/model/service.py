@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from skewless.model.checks import (
+    as_instant,
     as_schedule,
     as_tuple,
     duration_problems,
@@ -18,7 +19,7 @@ from skewless.model.expectation import Expectation
 from skewless.model.origin import Origin, freeze, settle
 from skewless.model.source import DeltaSource
 from skewless.model.view import FeatureView
-from skewless.timeline import Schedule, utc
+from skewless.timeline import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +90,9 @@ class TrainingSet:
             origin=Origin.of_caller(),
             schedule=as_schedule(self.schedule),
             expectations=as_tuple(self.expectations),
+            start=as_instant(self.start),
             tags=as_tuple(self.tags),
         )
-        if isinstance(self.start, datetime):
-            freeze(self, start=utc(self.start))
         settle(self)
 
     def problems(self) -> Iterator[str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from skewless.model.checks import (
+    as_instant,
     as_schedule,
     as_tuple,
     duration_problems,
@@ -21,7 +22,7 @@ from skewless.model.expectation import Expectation
 from skewless.model.field import Field
 from skewless.model.origin import Origin, freeze, settle
 from skewless.model.source import DeltaSource
-from skewless.timeline import Schedule, utc
+from skewless.timeline import Schedule
 
 SETTLING_TIME = timedelta(minutes=10)
 
@@ -64,13 +65,12 @@ class FeatureView:
             schema=as_tuple(self.schema),
             schedule=as_schedule(self.schedule),
             expectations=as_tuple(self.expectations),
+            start=as_instant(self.start),
             tags=as_tuple(self.tags),
         )
         data_delay = getattr(self.source, "data_delay", None)
         if self.publish_delay is None and isinstance(data_delay, timedelta):
             freeze(self, publish_delay=data_delay + SETTLING_TIME)
-        if isinstance(self.start, datetime):
-            freeze(self, start=utc(self.start))
         settle(self)
 
     @property
