@@ -12,7 +12,7 @@ setup:  ## Make .venv, check Java, bring the Delta jars (done before all that fo
 jars:  ## Bring the Delta jars only
 	@scripts/jars.sh
 
-demo: setup  ## Load real flights, build, check, publish, look up and train; again: go on from there
+demo: setup  ## Load real flights, build, check, publish, look up and train; run it again to go on
 	@.venv/bin/python -m examples.demo
 
 test: setup  ## Linters, types, import contracts and the tests (at most 15 minutes)
@@ -24,7 +24,7 @@ test-slow: setup  ## The tests that take long (at most 30 minutes)
 lint: setup  ## Linters, types and import contracts only
 	@scripts/lint.sh
 
-format: setup  ## Let ruff format and mend what it can
+format: setup  ## Let ruff format and fix what it can
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
 up: setup  ## Start Valkey and Spark on this machine

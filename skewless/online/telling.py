@@ -1,6 +1,7 @@
 """What a flip tells the ledger, as text in the server's state: so that a publisher may die before it tells.
 
-The ids are fixed before the flip, hence whoever enters the events enters the same ones, and they count once.
+This is a transactional outbox with room for one message. The ids are fixed before the flip, hence whoever enters
+the events enters the same ones, and they count once.
 """
 
 from __future__ import annotations
