@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from skewless.errors import UsageError, did_you_mean
 from skewless.model import FeatureService, FeatureView
+from skewless.plan.repo import Features
 from skewless.settings import load_settings
 from skewless.workspace import Workspace
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from skewless.online.keys import KeyKind
     from skewless.online.reader import Answer, OnlineReader
     from skewless.plan.repo import Selection
-
-Features = str | FeatureService | Sequence[str | FeatureView]
 
 
 class FeatureStore:
@@ -169,7 +168,7 @@ class FeatureStore:
         return {name: parse_key(name, text, kinds.get(name)) for name, text in texts.items()}
 
     def _references(self, features: Features) -> list[str]:
-        if not isinstance(features, str | FeatureService) and all(
+        if not isinstance(features, str | FeatureService | FeatureView) and all(
             isinstance(item, str) and ":" in item for item in features
         ):
             return [str(item) for item in features]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from skewless.errors import DataError, UsageError, first_line
 from skewless.offline.uris import under
-from skewless.store import Features, FeatureStore
+from skewless.plan.repo import Features
+from skewless.store import FeatureStore
 from skewless.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from skewless.plan.checking import check, unknown_field
 from skewless.plan.loading import load_modules
 
 T = TypeVar("T")
-Features = str | FeatureService | Sequence[str | FeatureView]
+Features = str | FeatureView | FeatureService | Sequence[str | FeatureView]
 
 
 @dataclass(frozen=True, slots=True)
