@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,9 +64,20 @@ class FeatureTable:
 
     def reader(self, revision: str) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
-        try:
+        with self._readable():
             rows = DeltaTable(self.uri).to_pyarrow_dataset(file_pruning_predicate=[(REVISION, "=", revision)])
-            return rows.scanner(columns=list(self.view.columns)).to_reader()
+            batches = rows.scanner(columns=list(self.view.columns)).to_reader()
+        return pa.RecordBatchReader.from_batches(batches.schema, self._explained(batches))
+
+    def _explained(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The files are opened one by one, long after the table was."""
+        with self._readable():
+            yield from batches
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
         except TableNotFoundError as error:
             raise DataError(
                 f"there is no table of {self.view.name!r} at {self.uri}; build it: skewless build {self.view.name}"
