@@ -21,6 +21,7 @@ from skewless.online.operations import expire
 from skewless.online.reader import OnlineReader
 from skewless.online.records import Meta, Pointer, encode_slots
 from skewless.online.services import get_service, put_service
+from skewless.settings import Settings
 from skewless.store import FeatureStore
 from tests.redis.stage import SOURCE, USER, Stage, ago
 
@@ -294,8 +295,8 @@ def test_what_cannot_be_meant_is_explained(
         stage.reader.get(features, [entity])
 
 
-def test_a_view_alone_is_asked_for_without_a_list(stage: Stage) -> None:
-    store = FeatureStore("features", redis_url=stage.redis_url, namespace=stage.namespace)
+def test_a_view_alone_is_asked_for_without_a_list(stage: Stage, settings: Settings) -> None:
+    store = FeatureStore(settings.features, redis_url=stage.redis_url, namespace=stage.namespace)
     view = store.workspace.repo.view("transaction_stats")
     with pytest.raises(NotPublishedError, match="'transaction_stats' is not published"):
         store.get_online_features(view, [{"user_id": 7}])
