@@ -42,6 +42,7 @@ def test_addresses_name_services_and_the_ports_that_they_listen_at() -> None:
 def test_ports_are_open_to_this_machine_only_and_are_those_of_the_default_settings() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     defaults = {field.default for field in Settings.model_fields.values()}
+    assert len(published) == 2
     for port in published:
         address, outside, _ = port.split(":")
         assert address == "127.0.0.1"

@@ -55,7 +55,9 @@ def test_every_view_is_live_or_says_what_blocked_it(
     first: subprocess.CompletedProcess[str], environment: dict[str, str]
 ):
     told = run(environment, "-m", "skewless.cli", "status", "--json")
-    for view in json.loads(told.stdout):
+    views = json.loads(told.stdout)
+    assert "transaction_stats" in {view["view"] for view in views}
+    for view in views:
         blocked = view["newest_verdict"] == "blocked" and f"{view['view']!r} at" in first.stdout
         assert view["state"] == "live" or blocked
         assert {"view", "generation", "snapshot_time", "published_at", "verdict", "rows"} <= view.keys()
