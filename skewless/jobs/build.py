@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -47,20 +48,9 @@ def build(
     with explained(doing):
         report(doing)
         source = read_source(workspace.spark, view.source, workspace.settings.warehouse)
-        revision, content = _append(workspace, BoundView(view, source), at, cutoff)
+        event, content = _append(workspace, BoundView(view, source), at, cutoff)
         null_event_times = source.null_event_times()
-    event = Event(
-        kind=Kind.BUILT,
-        snapshot_time=at,
-        revision=revision,
-        fingerprint=fingerprint(view),
-        known_until=known_until,
-        source_version=source.version,
-        rows=content.rows,
-        content_hash=content.content_hash,
-        actor=workspace.settings.actor,
-    )
-    entered, is_new = _enter(workspace, view, event)
+    entered, is_new = _enter(workspace, view, replace(event, known_until=known_until))
     return Built(
         view=view.name,
         snapshot_time=at,
@@ -76,13 +66,24 @@ def build(
     )
 
 
-def _append(workspace: Workspace, bound: BoundView, at: datetime, cutoff: datetime) -> tuple[str, Content]:
-    """Compute the snapshot, append it under a revision of its own, and say what the table holds of it."""
+def _append(workspace: Workspace, bound: BoundView, at: datetime, cutoff: datetime) -> tuple[Event, Content]:
+    """Compute the snapshot and append it as a new revision; give its `built` event and what the table holds of it."""
     from skewless.offline.engine import Moment, snapshot
 
     table, revision = workspace.feature_table(bound.view), str(uuid.uuid4())
     table.append(snapshot(bound, Moment(to_micros(at), to_micros(cutoff))), at, revision)
-    return revision, table.content(workspace.spark, revision)
+    content = table.content(workspace.spark, revision)
+    event = Event(
+        kind=Kind.BUILT,
+        snapshot_time=at,
+        revision=revision,
+        fingerprint=fingerprint(bound.view),
+        source_version=bound.source.version,
+        rows=content.rows,
+        content_hash=content.content_hash,
+        actor=workspace.settings.actor,
+    )
+    return event, content
 
 
 def _cutoff(workspace: Workspace, view: FeatureView, at: datetime, known_until: datetime | None) -> datetime:
