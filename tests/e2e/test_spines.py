@@ -1,0 +1,130 @@
+"""Spines of every shape that notebooks make: odd names, narrow keys, no rows, pandas or Arrow or Spark."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+
+from skewless.errors import DataError, UsageError
+from skewless.settings import Settings
+from skewless.store import FeatureStore
+from tests.e2e.shop import AT, DEFINITIONS, Shop, purchase
+
+ASKED = AT + timedelta(minutes=15)
+FEATURES = ["spending__amount_1d", "spending__purchases_1d", "spending__shop"]
+
+
+@pytest.fixture(scope="module")
+def store(services: Settings, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
+    shop = Shop(services, tmp_path_factory.mktemp("shop"), DEFINITIONS)
+    shop.supply("purchases", purchase(1, 2), purchase(1, 3, amount=2.0), purchase(2, 1, shop="mall"))
+    return FeatureStore.of(shop.workspace)
+
+
+def rows(found: Any) -> list[dict[str, Any]]:
+    return found.toArrow().to_pylist()
+
+
+def test_odd_names_narrow_keys_and_other_columns_come_back_as_they_were(store: FeatureStore) -> None:
+    spine = pa.table(
+        {
+            "a b": pa.array([[1, 2], None, [3]]),
+            "user_id": pa.array([1, None, 7], pa.int16()),
+            "x.y": ["ö", "", None],
+            "when it.was": pa.array([ASKED, ASKED, AT], pa.timestamp("us", tz="UTC")),
+            "_snapshot_time": [1, 2, 3],
+            "revision": [None, b"\x00", b"r"],
+        }
+    )
+    found = store.get_historical_features(
+        store.spark.createDataFrame(spine), "shop_v1", timestamp_field="when it.was", explain=True
+    )
+    assert found.columns == [*spine.column_names, *FEATURES, "spending__snapshot_time", "spending__how"]
+    by_user = {row["user_id"]: row for row in rows(found)}
+    assert [by_user[user]["spending__purchases_1d"] for user in (1, None, 7)] == [2, 0, 0]
+    for given in spine.to_pylist():
+        assert by_user[given["user_id"]] | given == by_user[given["user_id"]]
+    assert found.schema["user_id"].dataType.simpleString() == "smallint"
+
+
+def test_a_spine_without_rows_gives_a_table_without_rows_and_all_columns(store: FeatureStore) -> None:
+    typed = {"user_id": "int32", "event_timestamp": "datetime64[us, UTC]", "label": "float64"}
+    empty = pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in typed.items()})
+    for as_of in ("scheduled", "event"):
+        found = store.get_historical_features(empty, "shop_v1", as_of=as_of)
+        assert [(item.name, item.dataType.simpleString()) for item in found.schema] == [
+            ("user_id", "int"),
+            ("event_timestamp", "timestamp"),
+            ("label", "double"),
+            *zip(FEATURES, ("double", "bigint", "string"), strict=True),
+        ]
+        assert rows(found) == []
+    untyped = pd.DataFrame({"user_id": [], "event_timestamp": []}, dtype=object)
+    assert rows(store.get_historical_features(untyped, "shop_v1")) == []
+
+
+def test_a_naive_time_is_utc_whoever_made_the_spine(store: FeatureStore) -> None:
+    naive = ASKED.replace(tzinfo=None)
+    of_pandas = pd.DataFrame({"user_id": [1], "event_timestamp": [naive]})
+    of_spark = store.spark.createDataFrame(of_pandas).select(
+        "user_id", F.col("event_timestamp").cast("timestamp_ntz")
+    )
+    for spine in (of_pandas, of_spark):
+        (row,) = rows(store.get_historical_features(spine, "shop_v1", explain=True))
+        assert row["spending__amount_1d"] == 3.5
+        assert row["spending__snapshot_time"] == AT
+
+
+def test_a_stray_time_before_1970_is_answered_like_any_other(store: FeatureStore) -> None:
+    moon = datetime.fromisoformat("1969-07-20T20:17:40.000001+00:00")
+    spine = pd.DataFrame({"user_id": [1, 1], "event_timestamp": [moon, ASKED]})
+    old, new = sorted(
+        rows(store.get_historical_features(spine, "shop_v1")), key=lambda row: row["event_timestamp"]
+    )
+    assert (old["event_timestamp"], old["spending__purchases_1d"]) == (moon, 0)
+    assert new["spending__purchases_1d"] == 2
+
+
+@pytest.mark.parametrize(
+    ("spine", "words"),
+    [
+        ([{"user_id": 1}], "a spine is a Spark or pandas DataFrame, not a list"),
+        (pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED], "a`b": [1]}), r"'a`b' has a backtick"),
+        (
+            pd.DataFrame({"user_id": [1.0], "event_timestamp": [ASKED]}),
+            "'user_id' is double, but the source of ",
+        ),
+        (
+            pd.DataFrame({"user_id": [True], "event_timestamp": [ASKED]}),
+            "'user_id' is boolean, but the source of ",
+        ),
+        (
+            pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED.date()]}),
+            "is date, no timestamp; cast it first",
+        ),
+    ],
+)
+def test_what_is_no_spine(store: FeatureStore, spine: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        store.get_historical_features(spine, "shop_v1")
+
+
+def test_a_column_of_mixed_values_is_told_with_its_name(store: FeatureStore) -> None:
+    mixed = pd.DataFrame({"user_id": [1, "a"], "event_timestamp": [ASKED, ASKED]})
+    with pytest.raises(
+        (UsageError, DataError), match=r"joining the spine: .*'user_id'|cannot be read as a table"
+    ):
+        store.get_historical_features(mixed, "shop_v1")
+
+
+def test_spark_that_fails_while_rows_are_fetched_says_so_itself(store: FeatureStore) -> None:
+    """Rows are computed after the call has returned: the error is Spark's, with our words in it."""
+    spine = pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED]})
+    found = store.get_historical_features(spine, ["overflowing"])
+    with pytest.raises(Exception, match="the sum 9223372036854775808 of 2 integers does not fit int64"):
+        found.select(F.count("overflowing__n")).collect()
