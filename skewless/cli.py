@@ -231,7 +231,9 @@ def get(
     features: Annotated[list[str], typer.Argument(help="view:feature names, views, or a feature service.")],
     entity: Annotated[
         list[str],
-        typer.Option("--entity", "-e", metavar="KEY=VALUE", help="Join key; with commas, several keys."),
+        typer.Option(
+            "--entity", "-e", metavar="KEY=VALUE", help="Join keys of an entity, with commas; repeatable."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

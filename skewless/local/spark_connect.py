@@ -149,10 +149,9 @@ def _warm_up(settings: Settings) -> None:
     """Run the first Delta write, which takes longest, in a process of its own: this one keeps none."""
     address, folder = session_address(settings, slot=0), settings.home / "spark"
     command = [settings.spark_python, "-m", "skewless.local.warm_up", address, str(folder)]
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))
-    }
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    said = subprocess.run(
+        command, env=_plain_environment(), capture_output=True, text=True, timeout=300, check=False
+    )
     if said.returncode:
         log = child(settings).log
         raise SetupError(
