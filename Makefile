@@ -32,6 +32,7 @@ up: setup  ## Start Valkey and Spark on this machine
 
 status: setup  ## Show views and services
 	@.venv/bin/skewless status
+	@.venv/bin/skewless services
 
 stop:  ## End the services that demo and up started
 	@test ! -x .venv/bin/skewless || .venv/bin/skewless stop
