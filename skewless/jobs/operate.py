@@ -115,11 +115,11 @@ def _earlier(view: FeatureView, events: tuple[Event, ...], to: datetime | None) 
     shown = [
         event for event in events if event.kind is Kind.PUBLISHED and event.fingerprint == fingerprint(view)
     ]
-    live = [event for event in events if event.kind in (Kind.PUBLISHED, Kind.ROLLED_BACK)]
-    good = [event for event in shown if judged.get(event.revision or "", Standing()).good]
+    live = next((e for e in reversed(events) if e.kind in (Kind.PUBLISHED, Kind.ROLLED_BACK)), None)
+    others = [event for event in shown if live and event.revision != live.revision]
+    good = [event for event in others if judged.get(event.revision or "", Standing()).good]
     if to is None:
-        newest = live[-1] if live else None
-        good = [event for event in good if newest and after(newest.snapshot_time, event.snapshot_time)]
+        good = [event for event in good if live and after(live.snapshot_time, event.snapshot_time)]
     else:
         good = [event for event in good if event.snapshot_time == to]
     if not good:

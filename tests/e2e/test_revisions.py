@@ -11,7 +11,7 @@ from skewless import jobs
 from skewless.errors import PublishRefused, UsageError
 from skewless.ledger.events import Event, Kind
 from skewless.settings import Settings
-from skewless.timeline import MICROSECOND
+from skewless.timeline import MICROSECOND, format_instant
 from tests.e2e.world import PAYMENTS, World, hours_ago, minutes, payment
 
 ASSUMED = PAYMENTS.replace('    created_timestamp_column="created_timestamp",\n', "")
@@ -78,3 +78,16 @@ def test_only_what_was_built_can_be_accepted(world: World):
     with pytest.raises(UsageError, match=r"has no revision of .* build it: skewless build recent"):
         jobs.accept(world.workspace, "recent", T, reason="trust me")
     assert not world.told("recent", *Kind)
+
+
+# -- back to which ----------------------------------------------------------------------------------------
+
+
+def test_a_rollback_never_goes_to_what_is_live_but_to_the_revision_before_it(world: World):
+    world.stored("recent", T, (1, 7.0, 1))
+    world.publish("recent", T)
+    assert world.cli("rollback", "recent", "--to", format_instant(T)).code == 2
+    world.stored("recent", T, (1, 8.0, 1))
+    world.publish("recent", T)
+    assert world.cli("rollback", "recent", "--to", format_instant(T)).code == 0
+    assert world.lookup(["recent:amount"], 1)[0]["recent__amount"] == 7.0
