@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +39,7 @@ def sum_floats(values: npt.NDArray[np.float64]) -> float:
         return _sum_by_fractions(numbers)
 
 
-def _sum_by_fractions(numbers: Sequence[float]) -> float:
+def _sum_by_fractions(numbers: Sequence[float | Decimal]) -> float:
     total = sum(map(Fraction, numbers), Fraction(0))
     try:
         return float(total)
@@ -60,18 +62,27 @@ def sum_integers(values: npt.NDArray[np.int64]) -> int:
     return total
 
 
-Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64] | npt.NDArray[Any]  # of objects: of decimals
 
 
 def total(values: Numbers) -> int | float:
-    """Give the exact sum: of integers as an integer, of floats rounded once."""
-    if values.dtype.kind == "f":
-        return sum_floats(values.astype(np.float64, copy=False))
-    return sum_integers(values.astype(np.int64, copy=False))
+    """Give the exact sum: of integers as an integer, of floats and decimals rounded once to float64.
+
+    >>> total(np.array([Decimal("0.7"), Decimal("0.2")]))
+    0.9
+    """
+    if values.dtype.kind == "i":
+        return sum_integers(values.astype(np.int64, copy=False))
+    return _real_sum(values)
 
 
 def average(values: Numbers) -> float:
     """Divide the exact sum, rounded once to float64, by the number of values."""
-    if values.dtype.kind == "f":
-        return sum_floats(values.astype(np.float64, copy=False)) / len(values)
-    return float(sum(values.tolist())) / len(values)
+    whole = float(sum(values.tolist())) if values.dtype.kind == "i" else _real_sum(values)
+    return whole / len(values)
+
+
+def _real_sum(values: npt.NDArray[Any]) -> float:
+    if values.dtype.kind == "O":
+        return _sum_by_fractions(values.tolist())
+    return sum_floats(values.astype(np.float64, copy=False))

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skewless.agg import Function, Nulls
-from skewless.offline.exact import average, total
+from skewless.offline.exact import Numbers, average, total
 from skewless.offline.ordering import Ranks, ranks
 from skewless.timeline import happened, known, superseded, within
 
@@ -233,9 +233,12 @@ def _forward_filled(rows: Indices, valid: npt.NDArray[np.bool_]) -> Indices:
     return rows[filled[filled >= 0]]
 
 
-def _numbers(values: pa.Array) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
+def _numbers(values: pa.Array) -> Numbers:
+    """Values to sum, with 0 for null: int64, float64, or decimals, which no cast to float64 rounds right."""
+    if pa.types.is_decimal(values.type):
+        return np.array([value or 0 for value in values.to_pylist()], dtype=object)
     wanted = pa.int64() if pa.types.is_integer(values.type) else pa.float64()
-    array: npt.NDArray[np.float64] = pc.fill_null(values.cast(wanted), 0).to_numpy(zero_copy_only=False)
+    array: Numbers = pc.fill_null(values.cast(wanted), 0).to_numpy(zero_copy_only=False)
     return array
 
 
