@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
+    from skewless.ledger.scheduled import Stretch
     from skewless.offline.retrieval import Ask, AsOf
+    from skewless.offline.spine import Span
     from skewless.online.keys import KeyKind
     from skewless.online.reader import Answer, OnlineReader
     from skewless.plan.repo import Selection
@@ -107,9 +109,10 @@ class FeatureStore:
         asks = [self._ask(selection) for selection in self.workspace.repo.resolve(features)]
         added = [name for ask in asks for name in (*ask.added, *(ask.explained if explain else ()))]
         check_columns(spine, [ask.bound for ask in asks], added, timestamp_field)
-        times = check_times(spine, timestamp_field, self.workspace.clock.now())
+        spans = check_times(spine, timestamp_field, self.workspace.clock.now())
+        times = (spans[0][0], spans[-1][1]) if spans else None
         return [
-            ask.seeing(self._stretches(ask, times) if as_of == "scheduled" else None, times) for ask in asks
+            ask.seeing(self._stretches(ask, spans) if as_of == "scheduled" else None, times) for ask in asks
         ]
 
     def _ask(self, selection: Selection) -> Ask:
@@ -121,20 +124,24 @@ class FeatureStore:
         bound = BoundView(view, read_source(self.spark, view.source, self.settings.warehouse))
         return Ask(view.name, bound, selection.fields, self.workspace.feature_table(view))
 
-    def _stretches(self, ask: Ask, times: tuple[Any, Any] | None) -> tuple[Any, ...]:
+    def _stretches(self, ask: Ask, spans: Sequence[Span]) -> tuple[Stretch, ...]:
         from skewless.ledger.scheduled import stretches
         from skewless.plan.fingerprint import fingerprint
 
-        if times is None:
+        if not spans:
             return ()
         view = ask.bound.view
+        events, asked = self.workspace.ledger(view).read(), fingerprint(view)
         return tuple(
-            stretches(
-                self.workspace.ledger(view).read(),
-                *times,
+            stretch
+            for first, last in spans
+            for stretch in stretches(
+                events,
+                first,
+                last,
                 schedule=view.timetable,
                 publish_delay=view.publish_delay,
-                fingerprint=fingerprint(view),
+                fingerprint=asked,
             )
         )
 

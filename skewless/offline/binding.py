@@ -11,11 +11,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from skewless.errors import DataError, did_you_mean
+from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import FeatureView, Field
 from skewless.model.field import NUMBERS
 from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
-from skewless.offline.source import SourceRows, demand_column, first_line
+from skewless.offline.source import SourceRows, demand_column, quoted
 from skewless.plan import sql
 from skewless.timeline import MICROSECOND
 
@@ -56,7 +56,7 @@ class BoundView:
     def expressions(self) -> dict[str, str]:
         """The prepared columns, by name: each distinct SQL text that a field or a `where` computes of a row."""
         texts = dict.fromkeys(
-            text for item in self.view.schema for text in (item.expression, item.where) if text is not None
+            text for item in self.view.schema for text in (_guarded(item), item.where) if text is not None
         )
         return {f"_sk_x{number}": text for number, text in enumerate(texts)}
 
@@ -115,7 +115,7 @@ class BoundView:
         return Output(
             name=f"_sk_f{self.view.schema.index(item)}",
             function=item.aggregate.function if item.aggregate else None,
-            column=names.get(item.expression or ""),
+            column=names.get(_guarded(item) or ""),
             where=names.get(item.where or ""),
             nulls=item.aggregate.nulls if item.aggregate else "skip",
             reach=None if span is None else span // MICROSECOND,
@@ -127,7 +127,7 @@ class BoundView:
         if function == "count":
             return T.LongType()
         names = {text: name for name, text in self.expressions.items()}
-        read = self.expression_types[names[item.expression or ""]]
+        read = self.expression_types[names[_guarded(item) or ""]]
         if function == "avg" or (function == "sum" and not isinstance(read, T.IntegralType)):
             return T.DoubleType()
         return T.LongType() if function == "sum" else read
@@ -136,16 +136,20 @@ class BoundView:
         types = {text: self.expression_types[name] for name, text in self.expressions.items()}
         if item.where and not isinstance(types[item.where], T.BooleanType):
             yield f"where={item.where!r} gives {types[item.where].simpleString()}, not a boolean"
-        aggregate = item.aggregate
+        aggregate, guarded = item.aggregate, _guarded(item)
         if (
             aggregate
             and aggregate.column
             and (aggregate.function in ("sum", "avg") or aggregate.nulls == "zero")
         ):
-            read = types[aggregate.column]
+            read = types[guarded or ""]
             if not isinstance(read, T.NumericType):
                 rule = "nulls='zero'" if aggregate.nulls == "zero" else aggregate.function
                 yield f"{rule} needs numbers, and {aggregate.column!r} is {read.simpleString()}"
+        if aggregate and aggregate.column and aggregate.function in ("min", "max"):
+            read = types[guarded or ""]
+            if isinstance(read, _NESTED):
+                yield f"{aggregate.function} needs values that have an order, not {read.simpleString()}"
         natural, declared = self.natural_type(item), item.dtype.spark
         both_numbers = isinstance(natural, T.NumericType) and item.dtype.name in NUMBERS
         naive = isinstance(natural, T.TimestampNTZType) and item.dtype.name == "timestamp"
@@ -172,7 +176,7 @@ class BoundView:
         ]
         times = [self.source.event.alias(EVENT), self.source.known.alias(KNOWN)]
         ids = [
-            F.col(f"`{column}`").alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)
+            F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)
         ]
         ties = [self._orderable(column).alias(name) for name, column in self.tie_breakers.items()]
         prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
@@ -184,7 +188,14 @@ class BoundView:
     def _orderable(self, column: str) -> Column:
         """A column that has an order; nested ones are ordered by their JSON text."""
         nested = isinstance(self.source.types[column], _NESTED)
-        return F.to_json(F.col(f"`{column}`")) if nested else F.col(f"`{column}`")
+        return F.to_json(F.col(quoted(column))) if nested else F.col(quoted(column))
+
+
+def _guarded(item: Field) -> str | None:
+    """What a field reads of a row, computed only where its `where` accepts the row: `1 / n` where `n > 0`."""
+    if item.expression is None or item.where is None or item.expression.strip("`").isidentifier():
+        return item.expression
+    return f"CASE WHEN (\n{item.where}\n) THEN (\n{item.expression}\n) END"
 
 
 def _with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> DataFrame:

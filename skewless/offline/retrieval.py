@@ -9,17 +9,19 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from skewless.errors import DataError
 from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
 from skewless.offline.engine import Moment, answer, constant, rows_between
 from skewless.offline.kernel import CUTOFF, SNAPSHOT
 from skewless.offline.source import micros, quoted
 from skewless.offline.tables import REVISION, FeatureTable
-from skewless.timeline import MICROSECOND, expired, to_micros
+from skewless.timeline import EPOCH, MICROSECOND, after, expired, to_micros
 
 AsOf = Literal["scheduled", "event"]
 
@@ -72,12 +74,14 @@ def join(spine: DataFrame, asks: Sequence[Ask], *, timestamp_field: str, explain
              <view>__snapshot_time and <view>__how: stored, computed, or skipped (an older snapshot, because
              newer ones are blocked or withdrawn)
     """
-    columns = list(spine.columns)
-    rows = _located(spine, asks, timestamp_field)
+    # PySpark takes a dot in a name for a struct's field.
+    columns = [f"_sk_c{number}" if "." in name else name for number, name in enumerate(spine.columns)]
+    plain = dict(zip(spine.columns, columns, strict=True))
+    rows = _located(spine.toDF(*columns), asks, plain[timestamp_field])
     for number, ask in enumerate(asks):
         rows = _with_features(rows, ask, f"_sk_seen{number}", explain=explain)
         columns += [*ask.added, *(ask.explained if explain else ())]
-    return rows.select(*map(quoted, columns))
+    return rows.select(*map(quoted, columns)).toDF(*spine.columns, *columns[len(plain) :])
 
 
 # -- which snapshot ---------------------------------------------------------------------------------------
@@ -88,16 +92,30 @@ def _located(spine: DataFrame, asks: Sequence[Ask], timestamp_field: str) -> Dat
     finders = [_Finder.of(ask) for ask in asks]
     added = [T.StructField(f"_sk_seen{number}", _SEEN) for number in range(len(asks))]
     schema = T.StructType([*spine.schema.fields, T.StructField("_sk_at", T.LongType()), *added])
+    times = asks[0].times
 
     def locate(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         for batch in batches:
-            at = batch.column("_sk_at").to_numpy(zero_copy_only=False)
+            at = _checked(batch.column("_sk_at"), times).to_numpy(zero_copy_only=False)
             for number, finder in enumerate(finders):
                 batch = batch.append_column(f"_sk_seen{number}", finder.find(at))
             yield batch
 
     timed = spine.withColumn("_sk_at", micros(timestamp_field, spine.schema[timestamp_field].dataType))
     return timed.mapInArrow(locate, schema=schema).drop("_sk_at")
+
+
+def _checked(at: pa.Array, times: tuple[datetime, datetime] | None) -> pa.Array:
+    """The times, if they are still those that were checked: a spine may change between two readings."""
+    if len(at):
+        first, last = map(to_micros, times or (EPOCH, EPOCH))
+        found = pc.min_max(at).as_py()
+        if times is None or at.null_count or after(first, found["min"]) or after(found["max"], last):
+            raise DataError(
+                "the spine changed while it was read: a time is not among those that were checked; write it to a "
+                "table first, and read one version of that"
+            )
+    return at
 
 
 @dataclass(frozen=True)

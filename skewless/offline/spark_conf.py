@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 SPARK_CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -19,3 +24,17 @@ SMALL_TABLES_CONF = {
     "spark.ui.enabled": "false",
     "spark.log.level": "WARN",
 }
+
+# What a value would depend on: all times are UTC, and an integer that does not fit is an error.
+_MEANING = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled")
+
+
+def settled(spark: SparkSession) -> SparkSession:
+    """The session with UTC and ANSI SQL; whoever had set it otherwise finds it so from then on.
+
+    It is not given back afterwards, because Spark computes a result when it is fetched.
+    """
+    for key in _MEANING:
+        if spark.conf.get(key) != SPARK_CONF[key]:
+            spark.conf.set(key, SPARK_CONF[key])
+    return spark

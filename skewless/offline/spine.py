@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import from_arrow_schema
 
-from skewless.errors import UsageError, did_you_mean
+from skewless.errors import UsageError, did_you_mean, first_line
 from skewless.offline.binding import BoundView
 from skewless.offline.source import micros
-from skewless.timeline import after, format_instant, from_micros, to_micros
+from skewless.offline.spark_conf import settled
+from skewless.timeline import MICROSECOND, after, format_instant, from_micros, to_micros
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Span = tuple[datetime, datetime]
+
+# Before, the cron library loses microseconds; it reckons in floats.
+_OLDEST, _LATEST = datetime(1800, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_DAY, _GAP = timedelta(days=1) // MICROSECOND, 366
+
+
+def as_spark(spark: SparkSession, spine: DataFrame | pd.DataFrame | pa.Table) -> DataFrame:
+    """A spine as Spark has it; one without rows keeps its columns. UsageError for what is no table of rows."""
+    if isinstance(spine, DataFrame):
+        return spine
+    settled(spark)  # a naive timestamp is read as UTC
+    if not isinstance(spine, pa.Table) and not hasattr(spine, "iloc"):
+        raise UsageError(f"a spine is a Spark or pandas DataFrame, not a {type(spine).__name__}")
+    try:
+        return spark.createDataFrame(spine) if len(spine) else _without_rows(spark, spine)
+    except pa.ArrowException as error:
+        raise UsageError(f"the spine cannot be read as a table: {first_line(error)}") from error
+
+
+def _without_rows(spark: SparkSession, spine: pd.DataFrame | pa.Table) -> DataFrame:
+    table = spine if isinstance(spine, pa.Table) else pa.Table.from_pandas(spine, preserve_index=False)
+    return spark.createDataFrame([], from_arrow_schema(table.schema))
 
 
 def check_columns(
@@ -20,8 +52,14 @@ def check_columns(
 ) -> None:
     """Refuse a spine that lacks a column, has one of the wrong type, or has one that would be written over."""
     types = {item.name: item.dataType for item in spine.schema.fields}
+    lowered = {name.lower(): name for name in types}
+    if len(lowered) < len(spine.schema.fields):
+        raise UsageError(
+            f"some of the spine's columns {', '.join(spine.schema.names)} have one name, or differ only in case; "
+            "rename one"
+        )
     _demand(types, timestamp_field, "its time; name another with timestamp_field=")
-    if not isinstance(types[timestamp_field], T.TimestampType | T.TimestampNTZType):
+    if not isinstance(types[timestamp_field], T.TimestampType | T.TimestampNTZType | T.NullType):
         raise UsageError(
             f"the spine's {timestamp_field!r} is {types[timestamp_field].simpleString()}, no timestamp; cast it first"
         )
@@ -29,23 +67,28 @@ def check_columns(
         for key, wanted in bound.key_types.items():
             _demand(types, key, f"a join key of feature view {bound.view.name!r}")
             fits = T.StringType if wanted == "string" else T.IntegralType
-            if not isinstance(types[key], fits):
+            if not isinstance(types[key], (fits, T.NullType)):
                 raise UsageError(
                     f"the spine's {key!r} is {types[key].simpleString()}, but the source of {bound.view.name!r} "
                     f"has {wanted}; cast it first"
                 )
-    lowered = {name.lower(): name for name in types}
-    if len(lowered) < len(types):
-        raise UsageError(f"the spine's columns {', '.join(types)} differ only in case; rename one")
-    for name in added:
+    for number, name in enumerate(added):
         if name.lower() in lowered:
             raise UsageError(
                 f"the spine has a column {lowered[name.lower()]!r}, which the result needs; rename it"
             )
+        if name in added[:number]:
+            raise UsageError(
+                f"two columns of the result would be {name!r}, one of them of explain=True; ask without it"
+            )
     for name in types:
-        if name.startswith("_sk_"):
+        if name.lower().startswith("_sk_"):
             raise UsageError(
                 f"the spine's column {name!r} begins with _sk_, as the engine's own do; rename it"
+            )
+        if "`" in name:
+            raise UsageError(
+                f"the spine's column {name!r} has a backtick, which Spark cannot quote; rename it"
             )
 
 
@@ -56,27 +99,55 @@ def _demand(types: dict[str, T.DataType], column: str, role: str) -> None:
         )
 
 
-def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> tuple[datetime, datetime] | None:
-    """Refuse null and future times, counted in one pass; give the first and the last, None for an empty spine."""
+def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> tuple[Span, ...]:
+    """Refuse null, future and absurd times, counted in one pass; give the spans in which the others lie.
+
+    returns  first and last time of each span, the oldest first; none for an empty spine. Spans are parted by more
+             than a year without rows, so that a stray time costs no century of snapshots
+    """
     at = micros(timestamp_field, spine.schema[timestamp_field].dataType)
     found = spine.select(at.alias("at")).agg(
         F.count("*").alias("rows"),
         F.count_if(F.col("at").isNull()).alias("nulls"),
         F.count_if(after(F.col("at"), F.lit(to_micros(now)))).alias("future"),
+        F.count_if(after(F.lit(to_micros(_OLDEST)), F.col("at"))).alias("absurd"),
         F.min("at").alias("first"),
         F.max("at").alias("last"),
+        F.collect_set(F.floor(F.col("at") / _DAY)).alias("days"),
     )
     counted = found.first()
     if counted is None or not counted["rows"]:
-        return None
+        return ()
+    for problem in _time_problems(counted, timestamp_field, now):
+        raise UsageError(problem)
+    return tuple(_spans(counted["first"], counted["last"], sorted(counted["days"])))
+
+
+def _time_problems(counted: Row, timestamp_field: str, now: datetime) -> Iterator[str]:
+    of_rows = f"of the spine's {counted['rows']:,} rows"
     if counted["nulls"]:
-        raise UsageError(
-            f"{counted['nulls']:,} of the spine's {counted['rows']:,} rows have no {timestamp_field!r}; "
+        yield (
+            f"{counted['nulls']:,} {of_rows} have no {timestamp_field!r}; "
             "a training row needs the instant at which it would have asked: drop or fill them"
         )
     if counted["future"]:
-        raise UsageError(
-            f"{counted['future']:,} of the spine's {counted['rows']:,} rows lie after now ({format_instant(now)}), the "
-            f"latest at {format_instant(from_micros(counted['last']))}; nobody knows yet what they will see: drop them"
+        latest = min(counted["last"], to_micros(_LATEST))
+        yield (
+            f"{counted['future']:,} {of_rows} lie after now ({format_instant(now)}), the "
+            f"latest at {format_instant(from_micros(latest))}; nobody knows yet what they will see: drop them"
         )
-    return from_micros(counted["first"]), from_micros(counted["last"])
+    if counted["absurd"]:
+        yield (
+            f"{counted['absurd']:,} {of_rows} lie before {format_instant(_OLDEST)}; no view was scheduled then: "
+            "drop them"
+        )
+
+
+def _spans(first: int, last: int, days: Sequence[int]) -> Iterator[Span]:
+    """From microseconds and the sorted days, counted from 1970, on which there are rows."""
+    ends = [day for day, later in pairwise(days) if later - day > _GAP]
+    starts = [later for day, later in pairwise(days) if later - day > _GAP]
+    begins = [first, *(day * _DAY for day in starts)]
+    closes = [*((day + 1) * _DAY - 1 for day in ends), last]
+    for begin, close in zip(begins, closes, strict=True):
+        yield from_micros(begin), from_micros(close)
