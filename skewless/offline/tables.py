@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,15 +12,17 @@ from datetime import datetime
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from skewless.errors import DataError
+from skewless.errors import DataError, first_line
 from skewless.model import FeatureView
-from skewless.offline.source import first_line
 from skewless.offline.uris import feature_table
 from skewless.timeline import to_micros
+
+_LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")
 
 SNAPSHOT_TIME, REVISION = "_snapshot_time", "_revision"
 
@@ -52,7 +55,13 @@ class FeatureTable:
             F.lit(revision).alias(REVISION),
             *self.view.fields,
         )
-        stamped.write.format("delta").mode("append").partitionBy(REVISION).save(self.uri)
+        writer = stamped.write.format("delta").mode("append").partitionBy(REVISION)
+        try:
+            writer.save(self.uri)
+        except PySparkException as error:
+            if not _LOST_RACE.search(str(error)):
+                raise
+            writer.save(self.uri)  # another interval's build made the table meanwhile
 
     def read(self, spark: SparkSession, revisions: Sequence[str]) -> DataFrame:
         """The rows of some revisions: join keys, _snapshot_time, _revision, fields."""
@@ -96,7 +105,8 @@ def content_of(rows: DataFrame) -> Content:
     of rows, and in all likelihood only those, have equal sums. JSON tells -0.0 from 0.0 and leaves nulls out.
     """
     columns = [_exact(item).alias(item.name) for item in rows.schema.fields]
-    digests = rows.select(F.sha2(F.to_json(F.struct(*columns)), 256).alias("digest"))
+    text = F.to_json(F.struct(*columns), {"ignoreNullFields": "true"})  # whatever the session says
+    digests = rows.select(F.sha2(text, 256).alias("digest"))
     parts = [
         F.conv(F.substring("digest", 1 + 15 * part, 15), 16, 10).cast("decimal(38,0)") for part in range(4)
     ]
