@@ -14,6 +14,8 @@ from skewless.settings import Settings
 from skewless.timeline import MICROSECOND, format_instant
 from tests.e2e.world import PAYMENTS, World, hours_ago, minutes, payment
 
+pytestmark = pytest.mark.usefixtures("spark")  # which ends the session that the jobs take
+
 FIRST, BAD, STILL_BAD, MENDED = (hours_ago(number) for number in (6, 5, 4, 3))
 WRONG = payment(2, -1000.0, BAD - minutes(30), id="wrong")
 EARLIER = [payment(user, 10.0 * user, FIRST - minutes(30)) for user in (1, 2, 3, 4)]

@@ -12,6 +12,8 @@ from skewless.settings import Settings
 from skewless.timeline import MICROSECOND
 from tests.e2e.world import HOUR, World, hours_ago, minutes, payment
 
+pytestmark = pytest.mark.usefixtures("spark")  # which ends the session that the jobs take
+
 DEFINITIONS = """
 from datetime import timedelta
 

@@ -274,6 +274,7 @@ def test_a_rollback_to_nowhere_changes_nothing_and_names_another_way(world: Worl
     assert kinds(world, FIRST) == [Kind.BUILT, Kind.PASSED, Kind.PUBLISHED]
 
 
+@pytest.mark.usefixtures("spark")
 def test_training_skips_what_a_rollback_withdrew(services: Settings, world: World):
     publish_all(world, FIRST, SECOND, THIRD)
     world.load(payment(1, 5.0, FIRST - minutes(30)))
@@ -330,6 +331,7 @@ def own_server(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
         yield own
 
 
+@pytest.mark.usefixtures("spark")
 def test_a_publish_while_the_online_store_is_away_is_done_by_clearing_from_build(
     services: Settings, own_server: Settings, tmp_path: Path
 ):

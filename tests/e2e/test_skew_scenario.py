@@ -13,6 +13,8 @@ import pytest
 from skewless.settings import Settings
 from tests.e2e.world import World, hours_ago, minutes, payment
 
+pytestmark = pytest.mark.usefixtures("spark")  # which ends the session that the jobs take
+
 DEFINITIONS = """
 from datetime import timedelta
 
