@@ -7,4 +7,15 @@ from skewless.model.service import FeatureService, TrainingSet
 from skewless.model.source import DeltaSource
 from skewless.model.view import FeatureView
 
-__all__ = ["DeltaSource", "Entity", "Expectation", "FeatureService", "FeatureView", "Field", "TrainingSet"]
+Definition = Entity | DeltaSource | FeatureView | FeatureService | TrainingSet
+
+__all__ = [
+    "Definition",
+    "DeltaSource",
+    "Entity",
+    "Expectation",
+    "FeatureService",
+    "FeatureView",
+    "Field",
+    "TrainingSet",
+]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any
 
 from skewless.errors import Problem, did_you_mean
-from skewless.model import DeltaSource, Entity, FeatureService, FeatureView, Field, TrainingSet
+from skewless.model import Definition, DeltaSource, Entity, FeatureService, FeatureView, Field, TrainingSet
 from skewless.model.origin import located
 from skewless.plan import sql
 
@@ -20,7 +19,7 @@ KINDS: dict[type, str] = {
 }
 
 
-def check(definitions: Sequence[Any]) -> tuple[list[Any], list[Problem]]:
+def check(definitions: Sequence[Definition]) -> tuple[list[Definition], list[Problem]]:
     """The good definitions, and every mistake in the others.
 
     A definition is good when nothing is wrong with it or with those that it is made of. Of several views,
@@ -45,10 +44,11 @@ def unknown_field(view: FeatureView, name: str) -> str:
     )
 
 
-def _parts(item: Any, views: dict[str, FeatureView]) -> Iterator[Any]:
-    """The definitions that one is made of."""
+def _parts(item: Definition, views: dict[str, FeatureView]) -> Iterator[Definition]:
+    """What a definition is made of; where its author went wrong, anything at all."""
     if isinstance(item, FeatureView):
-        yield from (item.source, *item.entities)
+        yield item.source
+        yield from item.entities
     elif isinstance(item, TrainingSet):
         yield from (item.service, item.spine)
     elif isinstance(item, FeatureService):
@@ -62,9 +62,9 @@ def _view_named(reference: object, views: dict[str, FeatureView]) -> FeatureView
     return views.get(reference.partition(":")[0]) if isinstance(reference, str) else None
 
 
-def _with_parts(definitions: Iterable[Any]) -> list[Any]:
+def _with_parts(definitions: Iterable[Definition]) -> list[Definition]:
     """Definitions and all that they are made of, each once: a part may have been made before this load."""
-    found: dict[int, Any] = {}
+    found: dict[int, Definition] = {}
     waiting = list(definitions)
     while waiting:
         item = waiting.pop(0)
@@ -74,12 +74,12 @@ def _with_parts(definitions: Iterable[Any]) -> list[Any]:
     return list(found.values())
 
 
-def _is_good(item: Any, bad: set[int], views: dict[str, FeatureView]) -> bool:
+def _is_good(item: Definition, bad: set[int], views: dict[str, FeatureView]) -> bool:
     parts = (part for part in _parts(item, views) if type(part) in KINDS)
     return id(item) not in bad and all(_is_good(part, bad, views) for part in parts)
 
 
-def _own_problems(item: Any) -> Iterator[str]:
+def _own_problems(item: Definition) -> Iterator[str]:
     yield from item.problems()
     if isinstance(item, FeatureView):
         for each in (each for each in item.schema if isinstance(each, Field)):
@@ -91,7 +91,7 @@ def _own_problems(item: Any) -> Iterator[str]:
                     )
 
 
-def _reference_problems(item: Any, views: dict[str, FeatureView]) -> Iterator[str]:
+def _reference_problems(item: Definition, views: dict[str, FeatureView]) -> Iterator[str]:
     """Features of a service that no view has."""
     if not isinstance(item, FeatureService):
         return
@@ -105,19 +105,19 @@ def _reference_problems(item: Any, views: dict[str, FeatureView]) -> Iterator[st
             yield f"{reference!r}: {unknown_field(views[view_name], name)}"
 
 
-def _by_shared_name(everything: Sequence[Any]) -> list[list[Any]]:
+def _by_shared_name(everything: Sequence[Definition]) -> list[list[Definition]]:
     """Definitions whose names are equal but for case, in the order of file and line.
 
     Views and services are asked for in one place, so they are one kind.
     """
-    groups: dict[tuple[str, str], list[Any]] = {}
+    groups: dict[tuple[str, str], list[Definition]] = {}
     for item in sorted(everything, key=lambda item: (item.origin.file, item.origin.line)):
         kind = "feature" if isinstance(item, FeatureView | FeatureService) else KINDS[type(item)]
         groups.setdefault((kind, str(item.name).lower()), []).append(item)
     return list(groups.values())
 
 
-def _clashes(items: Sequence[Any]) -> Iterator[tuple[Any, str]]:
+def _clashes(items: Sequence[Definition]) -> Iterator[tuple[Definition, str]]:
     """Each definition of a name but the first is told of; equal sources or entities may be written twice."""
     first, *others = items
     kind, place = KINDS[type(first)], f"{PurePath(first.origin.file).name}:{first.origin.line}"
@@ -130,7 +130,7 @@ def _clashes(items: Sequence[Any]) -> Iterator[tuple[Any, str]]:
             yield item, f"the name differs only in case from the {kind} {first.name!r} of {place}; rename one"
 
 
-def _ambiguous(items: Sequence[Any]) -> Sequence[Any]:
+def _ambiguous(items: Sequence[Definition]) -> Sequence[Definition]:
     """Definitions that run or are asked for under a name that another has too."""
     one_may_stand = len(items) == 1 or isinstance(items[0], Entity | DeltaSource)
     return () if one_may_stand else items

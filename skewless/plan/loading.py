@@ -23,6 +23,7 @@ from typing import Any
 
 import skewless
 from skewless.errors import Problem, UsageError, did_you_mean
+from skewless.model import Definition
 from skewless.model.origin import collecting
 from skewless.plan.checking import KINDS
 
@@ -35,7 +36,7 @@ _UNEXPECTED = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argumen
 class Loaded:
     """What the files of a folder made: definitions, in order, and the imports that failed."""
 
-    definitions: list[Any]
+    definitions: list[Definition]
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -70,7 +71,7 @@ def _module_names(folder: Path) -> list[str]:
     return [PACKAGE, *names] if (folder / "__init__.py").is_file() else names
 
 
-def _add_globals(module: ModuleType, definitions: list[Any]) -> None:
+def _add_globals(module: ModuleType, definitions: list[Definition]) -> None:
     """Definitions that a file imports from elsewhere, which may have been made before this load."""
     seen = {id(item) for item in definitions}
     definitions += [item for item in vars(module).values() if type(item) in KINDS and id(item) not in seen]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from skewless.errors import DefinitionError, Problem, UsageError, did_you_mean
-from skewless.model import DeltaSource, Entity, FeatureService, FeatureView, TrainingSet
+from skewless.model import Definition, DeltaSource, Entity, FeatureService, FeatureView, TrainingSet
 from skewless.plan.checking import check, unknown_field
 from skewless.plan.loading import load_modules
 
@@ -121,7 +121,7 @@ def _relative(problem: Problem, parent: Path) -> Problem:
     return Problem(shown, problem.line, problem.name, problem.message)
 
 
-def _repo_of(definitions: Sequence[Any]) -> Repo:
+def _repo_of(definitions: Sequence[Definition]) -> Repo:
     def by_name(kind: type[T]) -> dict[str, T]:
         found: list[Any] = [item for item in definitions if isinstance(item, kind)]
         return {item.name: item for item in found}
