@@ -52,8 +52,7 @@ def check_columns(
 ) -> None:
     """Refuse a spine that lacks a column, has one of the wrong type, or has one that would be written over."""
     types = {item.name: item.dataType for item in spine.schema.fields}
-    lowered = {name.lower(): name for name in types}
-    if len(lowered) < len(spine.schema.fields):
+    if len({name.lower() for name in types}) < len(spine.schema.fields):
         raise UsageError(
             f"some of the spine's columns {', '.join(spine.schema.names)} have one name, or differ only in case; "
             "rename one"
@@ -64,14 +63,25 @@ def check_columns(
             f"the spine's {timestamp_field!r} is {types[timestamp_field].simpleString()}, no timestamp; cast it first"
         )
     for bound in views:
-        for key, wanted in bound.key_types.items():
-            _demand(types, key, f"a join key of feature view {bound.view.name!r}")
-            fits = T.StringType if wanted == "string" else T.IntegralType
-            if not isinstance(types[key], (fits, T.NullType)):
-                raise UsageError(
-                    f"the spine's {key!r} is {types[key].simpleString()}, but the source of {bound.view.name!r} "
-                    f"has {wanted}; cast it first"
-                )
+        _check_keys(types, bound)
+    _check_added(types, added)
+    _check_names(types)
+
+
+def _check_keys(types: dict[str, T.DataType], bound: BoundView) -> None:
+    for key, wanted in bound.key_types.items():
+        _demand(types, key, f"a join key of feature view {bound.view.name!r}")
+        fits = T.StringType if wanted == "string" else T.IntegralType
+        if not isinstance(types[key], (fits, T.NullType)):
+            raise UsageError(
+                f"the spine's {key!r} is {types[key].simpleString()}, but the source of {bound.view.name!r} "
+                f"has {wanted}; cast it first"
+            )
+
+
+def _check_added(types: dict[str, T.DataType], added: Sequence[str]) -> None:
+    """Refuse a spine, or a wish to explain, that takes the name of a column which the result adds."""
+    lowered = {name.lower(): name for name in types}
     for number, name in enumerate(added):
         if name.lower() in lowered:
             raise UsageError(
@@ -81,6 +91,9 @@ def check_columns(
             raise UsageError(
                 f"two columns of the result would be {name!r}, one of them of explain=True; ask without it"
             )
+
+
+def _check_names(types: dict[str, T.DataType]) -> None:
     for name in types:
         if name.lower().startswith("_sk_"):
             raise UsageError(
