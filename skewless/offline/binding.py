@@ -171,7 +171,7 @@ class BoundView:
         """
         program = self.program
         keys = [
-            F.col(f"`{key}`").cast(spark_type).alias(name)
+            F.col(quoted(key)).cast(spark_type).alias(name)
             for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
         ]
         times = [self.source.event.alias(EVENT), self.source.known.alias(KNOWN)]
@@ -217,7 +217,7 @@ def _with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> D
 
 def _total_order(name: str, found: T.DataType) -> Iterator[Column]:
     """Ascending, nulls first, NaN last; Spark holds -0.0 and 0.0 for equal, so their sign comes second."""
-    column = F.col(f"`{name}`")
+    column = F.col(quoted(name))
     yield column.asc_nulls_first()
     if isinstance(found, T.FloatType | T.DoubleType):
         yield F.when(column == 0, column.cast("string") != "-0.0").asc_nulls_first()

@@ -51,7 +51,7 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView) -> DataFrame:
         rows = rows if rows.num_columns else prepared.empty_table()
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
-    keys = [F.col(f"`{key}`").cast(spark_type) for key, spark_type in bound.key_types.items()]
+    keys = [F.col(quoted(key)).cast(spark_type) for key, spark_type in bound.key_types.items()]
     by_bucket = _bucketed(asks, keys).cogroup(_bucketed(rows, [F.col(key) for key in bound.row_keys]))
     answered = by_bucket.applyInArrow(of_bucket, schema=schema)
     finished = [_finished(F.col(output.name), item).alias(output.name) for output, item in outputs]

@@ -201,14 +201,14 @@ def _with_stored(rows: DataFrame, ask: Ask, seen: str, revisions: Sequence[str])
     """Join the stored rows of the revisions that are seen; `_sk_found` says where there was one."""
     view = ask.bound.view
     stored = ask.table.read(rows.sparkSession, revisions).select(
-        *(F.col(f"`{key}`").alias(f"_sk_k{number}") for number, key in enumerate(view.join_keys)),
+        *(F.col(quoted(key)).alias(f"_sk_k{number}") for number, key in enumerate(view.join_keys)),
         F.col(REVISION).alias("_sk_revision"),
-        *(F.col(f"`{name}`").alias(f"_sk_s_{name}") for name in ask.fields),
+        *(F.col(quoted(name)).alias(f"_sk_s_{name}") for name in ask.fields),
         F.lit(True).alias("_sk_found"),
     )
     same = F.col(f"{seen}.revision") == F.col("_sk_revision")
     for number, key in enumerate(view.join_keys):
-        same = same & (F.col(f"`{key}`").cast(ask.bound.key_types[key]) == F.col(f"_sk_k{number}"))
+        same = same & (F.col(quoted(key)).cast(ask.bound.key_types[key]) == F.col(f"_sk_k{number}"))
     keys = [f"_sk_k{number}" for number in range(len(view.join_keys))]
     return rows.join(stored, same, "left").drop("_sk_revision", *keys)
 

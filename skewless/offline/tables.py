@@ -19,6 +19,7 @@ from pyspark.sql import types as T
 
 from skewless.errors import DataError, first_line
 from skewless.model import FeatureView
+from skewless.offline.source import quoted
 from skewless.offline.uris import feature_table
 from skewless.timeline import to_micros
 
@@ -116,7 +117,7 @@ def content_of(rows: DataFrame) -> Content:
 
 def _exact(item: T.StructField) -> Column:
     """A column whose JSON loses nothing: timestamps, also within arrays, as microseconds."""
-    column = F.col(f"`{item.name}`")
+    column = F.col(quoted(item.name))
     if isinstance(item.dataType, T.TimestampType):
         return F.unix_micros(column)
     if isinstance(item.dataType, T.ArrayType) and isinstance(item.dataType.elementType, T.TimestampType):
