@@ -5,6 +5,7 @@ In a script that spark-submit runs, it is the session of that spark-submit, with
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -35,13 +36,24 @@ def open_session(address: str, jars: Path | None = None, python: str = sys.execu
         small = SMALL_TABLES_CONF if address.startswith("local") else {}
         conf |= small | {"spark.master": address, "spark.jars": ",".join(map(str, files))}
     try:
-        return SparkSession.builder.config(map=conf).getOrCreate()
+        session = SparkSession.builder.config(map=conf).getOrCreate()
     except (PySparkException, RuntimeError, Py4JJavaError) as error:
         reason = error.java_exception.toString() if isinstance(error, Py4JJavaError) else first_line(error)
         raise SetupError(
             f"Spark does not start with spark={address!r} ({reason}); look at what it printed above, and correct "
             "the setting `spark`"
         ) from error
+    if submitted():
+        atexit.register(_end, session)
+    return session
+
+
+def _end(session: SparkSession) -> None:
+    """Close the way to Java while Python still runs: closed with its last objects, it lets native threads abort it."""
+    gateway = session.sparkContext._gateway
+    session.stop()
+    if gateway is not None:
+        gateway.close()
 
 
 def submitted() -> bool:
