@@ -94,3 +94,8 @@ def test_an_array_of_arrays_is_refused():
 def test_an_unknown_dtype_is_refused_with_those_that_there_are():
     with pytest.raises(ValueError, match="unknown dtype 'float16'; known are bool, int32"):
         types.parse("float16")
+
+
+def test_an_array_of_what_is_no_dtype_says_what_would_be_one():
+    with pytest.raises(ValueError, match=r"an array of <class 'int'> has no dtype; .* e\.g\. Float32"):
+        types.Array(int)
