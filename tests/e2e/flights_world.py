@@ -108,7 +108,10 @@ def block(place: Workspace, view: FeatureView, tick: datetime) -> None:
 
 
 def thousand_flights(spine: pd.DataFrame, shift: Shift) -> pd.DataFrame:
-    """1,000 flights: all of the morning, many of its day and the next, and the rest evenly from the whole year."""
+    """1,000 flights: all of the morning, many of its day and the next, and the rest evenly from the whole year.
+
+    In the order of their ids.
+    """
     spine = spine.sort_values(["event_timestamp", "flight_id"], ignore_index=True)
     at = spine.event_timestamp - shift.duration
     morning = spine[at.between(MORNING + HOUR / 3, MORNING + HOUR * 5 / 2, inclusive="left")]
@@ -116,7 +119,8 @@ def thousand_flights(spine: pd.DataFrame, shift: Shift) -> pd.DataFrame:
     next_day = spine[at.between(DAYBREAK + DAY, DAYBREAK + 2 * DAY, inclusive="left")]
     near = pd.concat([morning, evenly(day, 150), evenly(next_day, 250)])
     rest = spine.drop(index=near.index)
-    return pd.concat([near, evenly(rest, 1000 - len(near))], ignore_index=True)
+    chosen = pd.concat([near, evenly(rest, 1000 - len(near))])
+    return chosen.sort_values("flight_id", ignore_index=True)
 
 
 def evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -127,14 +131,26 @@ def evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
 # -- values -----------------------------------------------------------------------------------------------
 
 
-def same_bits(view: FeatureView, values: Iterable[Iterable[Any]]) -> list[list[Any]]:
-    """Rows of a view's values, cast to its dtypes, so that `==` means the same bits, and nulls are themselves."""
-    columns = zip(*values, strict=True)
-    cast = [
-        pa.array(column, type=item.dtype.arrow()).to_pylist()
-        for column, item in zip(columns, view.schema, strict=True)
+def differences(
+    view: FeatureView,
+    entities: Iterable[Any],
+    values: Iterable[Sequence[Any]],
+    wanted: Iterable[Sequence[Any]],
+) -> list[str]:
+    """In words, where two lists of a view's rows differ by a bit, or by a null, once both have the view's dtypes."""
+    pairs = zip(entities, _typed(view, values), _typed(view, wanted), strict=True)
+    return [
+        f"{entity}: {field} is {value!r}, wanted {other!r}"
+        for entity, row, others in pairs
+        for field, value, other in zip(view.fields, row, others, strict=True)
+        if bits(value) != bits(other)
     ]
-    return [[bits(value) for value in row] for row in zip(*cast, strict=True)]
+
+
+def _typed(view: FeatureView, values: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    columns = zip(zip(*values, strict=True), view.schema, strict=True)
+    arrays = [pa.array(column, type=item.dtype.arrow()) for column, item in columns]
+    return list(zip(*(array.to_pylist() for array in arrays), strict=True))
 
 
 def trained(

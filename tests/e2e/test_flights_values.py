@@ -24,9 +24,9 @@ from tests.e2e.flights_world import (
     DAY,
     Snapshots,
     beside,
+    differences,
     known_entities,
     morning_snapshots,
-    same_bits,
     source,
     thousand_flights,
     trained,
@@ -78,7 +78,7 @@ def year(warehouse: Path, shift: Shift, services: Settings, spark: SparkSession)
     rows = pd.DataFrame(
         {name: pd.Series(joined[name].to_pylist(), dtype=object) for name in joined.column_names}
     )
-    rows = rows.set_index("flight_id").loc[flights.flight_id].reset_index()
+    rows = rows.sort_values("flight_id", ignore_index=True)
     sources = {name: source(warehouse, name) for name in ("departures", "arrivals", "weather")}
     return Year(flights, snapshots, rows, flight_features(sources, flights, snapshots.blocked))
 
@@ -93,15 +93,9 @@ def test_a_thousand_flights_of_the_year_keep_their_rows(year: Year):
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_training_rows_are_what_pandas_computes(view: FeatureView, year: Year):
     columns = [f"{view.name}__{name}" for name in view.fields]
-    got = same_bits(view, year.trained[columns].values.tolist())
-    wanted = same_bits(view, year.expected[columns].values.tolist())
-    differ = [
-        f"flight {flight}: {ours}, pandas {theirs}"
-        for flight, ours, theirs in zip(year.flights.flight_id, got, wanted, strict=True)
-        if ours != theirs
-    ]
-    assert differ == []
-    assert any(None in row for row in year.expected[columns].values.tolist())
+    ours, theirs = (table[columns].values.tolist() for table in (year.trained, year.expected))
+    assert differences(view, year.flights.flight_id, ours, theirs) == []
+    assert any(None in row for row in theirs)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -161,15 +155,13 @@ def test_online_values_are_training_values_also_without_the_stored_revision(
     for asked, how in ((store, "stored"), (live.hidden, "computed")):
         rows = trained(asked, view, entities, at + view.publish_delay)
         assert {(row[f"{name}__snapshot_time"], row[f"{name}__how"]) for row in rows} == {(at, how)}
-        assert [
-            pair for pair in zip(entities, values(view, rows), online, strict=True) if pair[1] != pair[2]
-        ] == []
-    absent = same_bits(view, [view.absent_row])
-    assert online[len(known) :] == absent * (len(entities) - len(known))
-    seen = [row for row in online if row != absent[0]]
-    assert 0 < len(seen) <= (live.published[name].rows or 0)
+        assert differences(view, entities, values(view, rows), online) == []
+    strangers = entities[len(known) :]
+    assert differences(view, strangers, online[len(known) :], [view.absent_row] * len(strangers)) == []
+    present = [row for row in online if differences(view, [0], [row], [view.absent_row])]
+    assert 0 < len(present) <= (live.published[name].rows or 0)
 
 
 def values(view: FeatureView, rows: list[dict[str, Any]]) -> list[list[Any]]:
-    """The view's values in rows, as bits."""
-    return same_bits(view, [[row[f"{view.name}__{field}"] for field in view.fields] for row in rows])
+    """The view's values in rows, in the order of its schema."""
+    return [[row[f"{view.name}__{field}"] for field in view.fields] for row in rows]
