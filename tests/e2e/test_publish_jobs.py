@@ -191,6 +191,7 @@ def test_a_held_view_keeps_its_generation_and_tells_of_what_it_missed(world: Wor
     publish_all(world, SECOND, THIRD)
     assert [event.snapshot_time for event in world.told("recent", Kind.HELD)] == [SECOND, THIRD]
     assert world.seen("recent") == (1, FIRST)
+    assert world.publish("recent", FIRST).outcome == "already_live"  # it missed nothing of that one
 
 
 def test_a_release_publishes_the_newest_snapshot_in_force(world: World):
