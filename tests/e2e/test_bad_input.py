@@ -119,6 +119,13 @@ def test_an_empty_source_builds_an_empty_revision_which_its_check_blocks(shop: S
     refused(shop, 3, "'empty' at ... was not published: ", "publish", "empty", "-t", WHEN)
 
 
+def test_spark_prints_nothing_of_its_own_beside_our_message(shop: Shop) -> None:
+    ran = shop.command("build", "typo", "-t", WHEN)
+    assert ran.code == 1
+    assert_helps(ran, "feature view 'typo': amont * 2: ")
+    assert len(ran.err.splitlines()) <= 3
+
+
 def test_debug_shows_the_traceback_besides_the_message(shop: Shop) -> None:
     ran = shop.cli("--debug", "build", "lost", "-t", WHEN)
     assert ran.code == 1
