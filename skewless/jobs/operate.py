@@ -124,9 +124,9 @@ def _earlier(view: FeatureView, events: tuple[Event, ...], to: datetime | None) 
         good = [event for event in good if event.snapshot_time == to]
     if not good:
         wanted = f"of {format_instant(to)}" if to else "before the one that is live"
-        known = sorted({format_instant(event.snapshot_time) for event in shown if event.snapshot_time})
+        known = sorted({format_instant(event.snapshot_time) for event in others if event.snapshot_time})
         raise UsageError(
-            f"{view.name!r} has no published, good revision {wanted} to go back to; published were: "
+            f"{view.name!r} has no published, good revision {wanted} to go back to; others that were published: "
             f"{', '.join(known[-10:]) or 'none'}. To give readers the expired row instead: skewless expire {view.name}"
         )
     chosen = good[-1]

@@ -22,6 +22,7 @@ SMALL_TABLES_CONF = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",  # its bar would stand among our own lines of progress
     "spark.log.level": "WARN",
 }
 
