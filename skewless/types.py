@@ -118,7 +118,9 @@ def Array(element: DType) -> DType:
     'array<float32>'
     """
     if not isinstance(element, DType):
-        raise ValueError(f"an array of {element!r} has no dtype; its elements are one of skewless.types, e.g. Float32")
+        raise ValueError(
+            f"an array of {element!r} has no dtype; its elements are one of skewless.types, e.g. Float32"
+        )
     if element.element is not None:
         raise ValueError(f"an array of {element} cannot be carried online; its elements must be scalars")
     return DType(f"array<{element.name}>", f"array<{element.spark}>", element)
