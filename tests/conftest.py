@@ -48,16 +48,20 @@ def redis_url(settings: Settings) -> str:
 
 
 @pytest.fixture(scope="session")
-def services(settings: Settings) -> Settings:
+def services(settings: Settings) -> Iterator[Settings]:
     """The settings, with Valkey and Spark running."""
     up(settings)
-    return settings
+    yield settings
+    if not KEPT:  # a kept server refuses the name of a session that was stopped
+        _session(settings).stop()  # else its threads look for the server for minutes after it has ended
 
 
 @pytest.fixture(scope="session")
-def spark(services: Settings) -> Iterator[SparkSession]:
+def spark(services: Settings) -> SparkSession:
     """A session of the run's warm Spark server."""
-    session = open_session(session_url(services), services.jars)
-    yield session
-    if not KEPT:  # a kept server refuses the name of a session that was stopped
-        session.stop()  # else its threads look for the server for minutes after it has ended
+    return _session(services)
+
+
+def _session(settings: Settings) -> SparkSession:
+    """The session of this process, whoever opened it first."""
+    return open_session(session_url(settings), settings.jars)

@@ -269,7 +269,7 @@ def test_a_rollback_to_nowhere_changes_nothing_and_names_another_way(world: Worl
     for arguments in ([], ["--to", format_instant(SECOND)]):
         code, _, err = world.cli("rollback", "recent", *arguments)
         assert code == 2
-        assert f"others that were published: {format_instant(FIRST)}" in err
+        assert "others that were published: none" in err
         assert "skewless expire recent" in err
     assert world.seen("recent") == (1, FIRST)
     assert kinds(world, FIRST) == [Kind.BUILT, Kind.PASSED, Kind.PUBLISHED]
