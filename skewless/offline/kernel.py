@@ -79,16 +79,21 @@ def _entity_codes(
     program: Program, asks: pa.Table, rows: pa.Table
 ) -> tuple[Indices, tuple[pa.Table, Indices]]:
     """Number the entities of both tables alike; -1 where a key is null. Composite keys compare column by column."""
-    pairs = [(asks[key], rows[row_key]) for key, row_key in zip(program.keys, program.row_keys, strict=True)]
-    both = [pa.chunked_array([*ask.cast(row.type).chunks, *row.chunks], type=row.type) for ask, row in pairs]
-    columns = [pc.fill_null(column.combine_chunks().dictionary_encode().indices, -1) for column in both]
-    if not len(both[0]):
-        empty = np.empty(0, dtype=np.int64)
-        return empty, (rows, empty)
-    table = np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1)
-    _, codes = np.unique(table, axis=0, return_inverse=True)
-    codes = np.where((table < 0).any(axis=1), -1, codes.reshape(-1))
+    codes = np.zeros(len(asks) + len(rows), dtype=np.int64)
+    for key, row_key in zip(program.keys, program.row_keys, strict=True):
+        kind = rows[row_key].type
+        column = pa.chunked_array([*asks[key].cast(kind).chunks, *rows[row_key].chunks], type=kind)
+        found = _numbered(column.combine_chunks())
+        together = np.where((codes < 0) | (found < 0), -1, codes * len(codes) + found)
+        codes = _numbered(pa.array(together, mask=together < 0))
     return codes[: len(asks)], (rows, codes[len(asks) :])
+
+
+def _numbered(column: pa.Array) -> Indices:
+    """Number the distinct values from 0; -1 for null. So two numbered columns make pairs that fit int64."""
+    indices = pc.fill_null(column.dictionary_encode().indices, -1)
+    numbers: Indices = indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
 
 
 def _sorted_newest_last(program: Program, rows: pa.Table, owners: Indices) -> tuple[pa.Table, Indices]:
