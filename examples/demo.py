@@ -11,11 +11,15 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
 from examples.load import load
 from skewless import FeatureStore, jobs, local
 from skewless.errors import BlockedError, SkewlessError
 from skewless.jobs import ViewStatus
 from skewless.jobs.training import read_spine
+from skewless.offline.uris import under
 from skewless.settings import load_settings
 from skewless.tables import answer_table, rows_table, status_table
 from skewless.timeline import format_instant, to_micros
@@ -27,7 +31,7 @@ LOOKUP = [
     "transaction_stats:transactions_1d",
     "transaction_stats:last_merchant",
 ]
-USERS = [{"user_id": 7}, {"user_id": 42}, {"user_id": 999_999}]
+UNKNOWN_USER = 999_999
 
 _began = monotonic()
 
@@ -46,7 +50,7 @@ def main() -> int:
     blocked = [view for view in sorted(workspace.repo.views) if not brought_up_to_date(workspace, view)]
     store = FeatureStore.of(workspace)
     show_views(jobs.status(workspace))
-    show_lookup(store)
+    show_lookup(store, [*active_users(workspace), UNKNOWN_USER])
     show_training_rows(workspace, store)
     show_what_next(blocked)
     return BlockedError.exit_code if blocked else 0
@@ -75,10 +79,20 @@ def show_views(found: tuple[ViewStatus, ...]) -> None:
     print(status_table(found))
 
 
-def show_lookup(store: FeatureStore) -> None:
-    """What an application gets: the third user is unknown."""
+def active_users(workspace: Workspace) -> list[int]:
+    """Two users who paid in the last hour before the newest due snapshot."""
+    view = workspace.repo.view("transaction_stats")
+    at = workspace.newest_due(view)
+    table = DeltaTable(under(workspace.settings.warehouse, view.source.location)).to_pyarrow_dataset()
+    event = pc.field(view.source.timestamp_field)
+    rows = table.to_table(columns=["user_id"], filter=(event >= at - timedelta(hours=1)) & (event < at))
+    return sorted(set(rows["user_id"].to_pylist()))[:2]
+
+
+def show_lookup(store: FeatureStore, users: list[int]) -> None:
+    """What an application gets; the last user is unknown."""
     print("\n== An online lookup: one round trip, no computation\n")
-    print(answer_table(store.get_online_features(LOOKUP, USERS)))
+    print(answer_table(store.get_online_features(LOOKUP, [{"user_id": user} for user in users])))
 
 
 def show_training_rows(workspace: Workspace, store: FeatureStore) -> None:
@@ -86,10 +100,9 @@ def show_training_rows(workspace: Workspace, store: FeatureStore) -> None:
     print("\n== Training rows: each sees only what readers could know at its own event_timestamp\n")
     now = workspace.clock.now()
     spine = read_spine(workspace, "sources/flights_spine")
-    recent = (
-        f"unix_micros(event_timestamp) BETWEEN {to_micros(now - timedelta(hours=3))} AND {to_micros(now)}"
-    )
-    chosen = spine.where(recent).orderBy("event_timestamp", "flight").limit(5)
+    recent = f"unix_micros(event_timestamp) > {to_micros(now - timedelta(hours=4))}"
+    answered = f"unix_micros(created_timestamp) < {to_micros(now)}"  # else its label is not known yet
+    chosen = spine.where(recent).where(answered).orderBy("event_timestamp", "flight").limit(5)
     rows = store.get_historical_features(chosen, SERVICE, explain=True)
     print(rows_table(rows.toArrow().to_pylist()))
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import itertools
-from typing import TextIO
+import os
 
 from skewless.local import spark_connect
 from skewless.settings import Settings
 
-_held: dict[str, TextIO] = {}  # this process' locks; the system frees them when it ends
+_held: dict[str, int] = {}  # this process' locks; the system frees them when it ends
 
 
 def session_url(settings: Settings) -> str:
@@ -37,11 +37,11 @@ def _take_slot(settings: Settings) -> int:
         path = folder / str(slot)
         if str(path) in _held:
             return slot
-        lock = path.open("w")
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            os.close(lock)
             continue
         _held[str(path)] = lock
         return slot
