@@ -108,8 +108,8 @@ def _facts(workspace: Workspace, view: FeatureView, events: tuple[Event, ...], b
 def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdict) -> Kind:
     """Enter a verdict that changes the revision's standing, and say what that is now.
 
-    A blocked revision that passes now counts as accepted now; what a person accepted stays accepted; what a rollback
-    withdrew stays withdrawn until a person accepts it.
+    A blocked revision that passes now is usable from now, as if it were accepted; what a person accepted stays
+    accepted; what a rollback withdrew stays withdrawn until a person accepts it.
     """
     ledger, revision = workspace.ledger(view), built.revision or ""
     standing = standings(ledger.read()).get(revision, Standing())
@@ -119,14 +119,14 @@ def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdic
         return Kind.ACCEPTED if standing.accepted else Kind.PASSED
     if standing.spoiled and not standing.good and not verdict.passed:
         return Kind.BLOCKED
-    kind = Kind.BLOCKED if not verdict.passed else Kind.ACCEPTED if standing.spoiled else Kind.PASSED
+    kind = Kind.PASSED if verdict.passed else Kind.BLOCKED
     ledger.append(
         Event(
             kind=kind,
             snapshot_time=built.snapshot_time,
             revision=revision,
             fingerprint=built.fingerprint,
-            usable_from=workspace.clock.now() if kind is Kind.ACCEPTED else None,
+            usable_from=workspace.clock.now() if verdict.passed and standing.spoiled else None,
             actor=workspace.settings.actor,
             reason=verdict.message().splitlines()[0],
         )

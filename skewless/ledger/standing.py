@@ -50,7 +50,9 @@ def _passed(standing: Standing, event: Event) -> Standing:
         return standing  # only an acceptance brings it back
     if not standing.spoiled:
         return replace(standing, good=True, usable_from=None)
-    return standing if standing.good else replace(standing, good=True, usable_from=event.recorded_at)
+    if standing.good:
+        return standing
+    return replace(standing, good=True, usable_from=event.usable_from or event.recorded_at)
 
 
 def _blocked(standing: Standing, event: Event) -> Standing:

@@ -188,9 +188,19 @@ def test_a_blocked_revision_that_passes_now_counts_as_accepted_now(world: World)
     world.define(PAYMENTS.replace("min_value=0", "min_value=-5000"))
     now = BAD + minutes(45)
     assert not world.at(now).build("recent", BAD).is_new
-    assert world.check("recent", BAD).verdict == "accepted"
-    assert [event.usable_from for event in world.told("recent", Kind.ACCEPTED)] == [now]
+    assert world.check("recent", BAD).verdict == "passed"
+    assert [
+        event.usable_from for event in world.told("recent", Kind.PASSED) if event.snapshot_time == BAD
+    ] == [now]
     assert world.publish("recent", BAD).outcome == "published"
+
+
+def test_what_passed_by_itself_is_no_persons_word_and_a_failing_check_blocks_it_again(world: World):
+    world.define(PAYMENTS.replace("min_value=0", "min_value=-5000"))
+    assert world.check("recent", BAD).verdict == "passed"
+    world.define(PAYMENTS)
+    with pytest.raises(BlockedError, match="1 of its 6 checks failed"):
+        world.check("recent", BAD)
 
 
 def test_a_withdrawn_revision_stays_withdrawn_until_it_is_accepted(rewritten: World, tmp_path: Path):
