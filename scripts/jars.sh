@@ -13,7 +13,7 @@ step "bringing the Delta jars by Maven"
 rm -rf "$jars"
 mkdir -p "$jars"
 log=$jars/maven.log # some of Maven's plugins write colours even so
-mvn --quiet --batch-mode -Dstyle.color=never --log-file "$log" -f scripts/jars/pom.xml \
+mvn --quiet --batch-mode -Dstyle.color=never -f scripts/jars/pom.xml \
   org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-  -DincludeScope=runtime -DoutputDirectory="$(cd "$jars" && pwd)" || { cat "$log"; exit 1; }
+  -DincludeScope=runtime -DoutputDirectory="$(cd "$jars" && pwd)" >"$log" 2>&1 || { cat "$log"; exit 1; }
 cp scripts/jars/pom.xml "$stamp"
