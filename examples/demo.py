@@ -116,8 +116,8 @@ def show_what_next(blocked: list[str]) -> None:
         "source .venv/bin/activate",
         "skewless status",
         "skewless get departure_delay_v1 -e carrier=UA,origin=EWR,tailnum=N14228",
-        "skewless train-rows sources/flights_spine -f departure_delay_v1 --where \"carrier = 'UA'\" --explain",
-        'skewless rollback transaction_stats --reason "try it"; skewless release transaction_stats',
+        "skewless train-rows sources/labels -f fraud_v1 --where 'event_timestamp < now()' --explain",
+        'skewless hold transaction_stats --reason "try it"; skewless release transaction_stats',
         "make demo        # again, when the next snapshots are due",
         "make stop        # ends Valkey and Spark; `make clean` removes everything",
     ):

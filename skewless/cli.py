@@ -121,7 +121,7 @@ def publish(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = Fa
     """
     from skewless import jobs
 
-    receipt = jobs.publish(_workspace(), view, instant(snapshot_time), report=report)
+    receipt = jobs.publish(_good_workspace(), view, instant(snapshot_time), report=report)
     show(receipt, str(receipt), as_json)
 
 
@@ -143,7 +143,7 @@ def accept(
     """
     from skewless import jobs
 
-    receipt = jobs.accept(_workspace(), view, instant(snapshot_time), reason=reason)
+    receipt = jobs.accept(_good_workspace(), view, instant(snapshot_time), reason=reason)
     show(receipt, str(receipt), as_json)
 
 
@@ -155,7 +155,7 @@ def hold(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
     """
     from skewless import jobs
 
-    receipt = jobs.hold(_workspace(), view, reason=reason)
+    receipt = jobs.hold(_good_workspace(), view, reason=reason)
     show(receipt, str(receipt), as_json)
 
 
@@ -167,7 +167,7 @@ def release(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
     """
     from skewless import jobs
 
-    receipt = jobs.release(_workspace(), view, reason=reason, report=report)
+    receipt = jobs.release(_good_workspace(), view, reason=reason, report=report)
     show(receipt, str(receipt), as_json)
 
 
@@ -189,7 +189,7 @@ def rollback(
     """
     from skewless import jobs
 
-    receipt = jobs.rollback(_workspace(), view, instant(to), reason=reason, report=report)
+    receipt = jobs.rollback(_good_workspace(), view, instant(to), reason=reason, report=report)
     show(receipt, str(receipt), as_json)
 
 
@@ -203,7 +203,7 @@ def expire(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
     """
     from skewless import jobs
 
-    receipt = jobs.expire(_workspace(), view, reason=reason)
+    receipt = jobs.expire(_good_workspace(), view, reason=reason)
     show(receipt, str(receipt), as_json)
 
 
@@ -222,7 +222,7 @@ def status(
     from skewless import jobs
     from skewless.tables import status_table
 
-    found = jobs.status(_workspace(), tuple(view or ()))
+    found = jobs.status(_good_workspace(), tuple(view or ()))
     show(found, status_table(found), as_json)
 
 
@@ -273,7 +273,7 @@ def train_rows(
 ) -> None:
     """Join a spine with features as known at each row's time.
 
-    Example: skewless train-rows sources/flights_spine -f departure_delay_v1 --where "carrier = 'UA'" --explain
+    Example: skewless train-rows sources/flights_spine -f departure_delay_v1 --where "event_timestamp < now()"
     """
     from skewless import jobs
     from skewless.offline.failures import explained
@@ -352,6 +352,13 @@ def _workspace() -> Workspace:
     from skewless.workspace import Workspace
 
     return Workspace.open(_settings())
+
+
+def _good_workspace() -> Workspace:
+    """For what concerns views that are built already: mistakes elsewhere are reported, and do not stop it."""
+    from skewless.workspace import Workspace
+
+    return Workspace.open_what_is_good(_settings(), lambda problem: report(f"ignored: {problem}"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

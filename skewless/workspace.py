@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from skewless.errors import SetupError, UsageError
+from skewless.errors import Problem, SetupError, UsageError
 from skewless.ledger.table import Ledger
 from skewless.model import FeatureView
 from skewless.offline import uris
 from skewless.plan.fingerprint import fingerprint
-from skewless.plan.repo import Repo, load_repo
+from skewless.plan.repo import Repo, check_repo, load_repo
 from skewless.settings import Settings
 from skewless.timeline import Clock, FixedClock, SystemClock, due, format_instant
 
@@ -35,8 +36,15 @@ class Workspace:
     @classmethod
     def open(cls, settings: Settings) -> Workspace:
         """Load the definitions; DefinitionError tells all that is wrong with them."""
-        clock = FixedClock(settings.now) if settings.now else SystemClock()
-        return cls(settings, load_repo(settings.features), clock)
+        return cls(settings, load_repo(settings.features), _clock(settings))
+
+    @classmethod
+    def open_what_is_good(cls, settings: Settings, told: Callable[[Problem], None]) -> Workspace:
+        """Load the good definitions, and tell what is wrong: a mistake elsewhere must not stop a rollback."""
+        repo, problems = check_repo(settings.features)
+        for problem in problems:
+            told(problem)
+        return cls(settings, repo, _clock(settings))
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -104,3 +112,7 @@ class Workspace:
                 f"feature view {view.name!r}: snapshot {format_instant(snapshot_time)} can be {what} from "
                 f"{format_instant(instant)} on; it is {format_instant(self.clock.now())}"
             )
+
+
+def _clock(settings: Settings) -> Clock:
+    return FixedClock(settings.now) if settings.now else SystemClock()

@@ -13,7 +13,7 @@ from skewless.ledger.history import newest_in_force
 from skewless.ledger.standing import Standing, standings
 from skewless.model import FeatureView
 from skewless.online import operations
-from skewless.online.reconcile import reconcile
+from skewless.online.reconcile import Agreement, reconcile
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant
 from skewless.workspace import Workspace
@@ -97,16 +97,27 @@ def rollback(
     """
     view = _online_view(workspace, view_name)
     place = workspace.online(view)
-    if to is None:
+    seen = reconcile(place)
+    if to is None and _leads_elsewhere(seen):
         try:
             receipt = operations.rollback(place, actor=workspace.settings.actor, reason=reason)
             return published(receipt, "rolled_back")
         except PublishRefused as refusal:
             if refusal.code not in ("no_previous", "dirty_epoch"):
                 raise
-    target = _earlier(view, reconcile(place).events, to)
+    target = _earlier(view, seen.events, to)
     receipt = put_online(workspace, view, target, rollback=True, reason=reason, report=report)
     return published(receipt, "rolled_back")
+
+
+def _leads_elsewhere(seen: Agreement) -> bool:
+    """Whether the generation before shows readers something else: another revision, not one expired by hand."""
+    previous, live = seen.state.previous, seen.live
+    if previous is None or live is None:
+        return True  # the script says why not
+    there = [event for event in seen.events if event.generation == previous.generation]
+    expired_by_hand = any(event.kind is Kind.EXPIRED for event in there)
+    return not expired_by_hand and all(event.revision != live.revision for event in there)
 
 
 def _earlier(view: FeatureView, events: tuple[Event, ...], to: datetime | None) -> Event:

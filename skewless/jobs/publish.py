@@ -13,7 +13,7 @@ from skewless.ledger.standing import standings
 from skewless.model import FeatureView
 from skewless.online.publication import Publication, Receipt, Step
 from skewless.online.publisher import publish as publish_online
-from skewless.online.reconcile import Agreement, reconcile
+from skewless.online.reconcile import reconcile
 from skewless.online.services import put_service
 from skewless.online.telling import derived_id
 from skewless.plan.fingerprint import fingerprint
@@ -64,7 +64,8 @@ def _nothing_to_publish(workspace: Workspace, view: FeatureView, built: Event) -
     if not view.online:
         return _told(workspace, view, built, Kind.OFFLINE_ONLY)
     seen = reconcile(workspace.online(view))
-    if _is_live(seen, built):
+    publication = _publication(view, built)
+    if seen.shows(publication.revision, publication.expires_at):
         _leave_services(workspace, view)
         return _outcome(view, built, "already_live", generation=seen.live.generation if seen.live else None)
     if seen.state.pointer is not None and after(seen.state.pointer.snapshot_time, built.snapshot_time):
@@ -171,11 +172,6 @@ def _demand_good(workspace: Workspace, view: FeatureView, events: tuple[Event, .
             f"{view.name!r} at {format_instant(at)} can be published from {format_instant(usable_from)} on; "
             f"it is {format_instant(workspace.clock.now())}",
         )
-
-
-def _is_live(seen: Agreement, built: Event) -> bool:
-    live = seen.live
-    return live is not None and live.revision == built.revision and live.kind is not Kind.EXPIRED
 
 
 def _told(workspace: Workspace, view: FeatureView, built: Event, kind: Kind, *why: object) -> Published:

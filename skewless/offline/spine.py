@@ -147,7 +147,8 @@ def _time_problems(counted: Row, timestamp_field: str, now: datetime) -> Iterato
         latest = min(counted["last"], to_micros(_LATEST))
         yield (
             f"{counted['future']:,} {of_rows} lie after now ({format_instant(now)}), the "
-            f"latest at {format_instant(from_micros(latest))}; nobody knows yet what they will see: drop them"
+            f"latest at {format_instant(from_micros(latest))}; nobody knows yet what they will see: "
+            f"drop them, e.g. where {timestamp_field} < now()"
         )
     if counted["absurd"]:
         yield (

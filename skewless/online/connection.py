@@ -148,8 +148,8 @@ def translated(address: str) -> Iterator[None]:
         raise OnlineError(f"the online store at {address} answered: {error}") from error
     except (RedisError, OSError) as error:
         raise StoreUnavailable(
-            f"the online store at {address} cannot be reached ({error}); start it, or set "
-            "SKEWLESS_REDIS_URL to where it is, and run the command again"
+            f"the online store at {address} cannot be reached ({error}); start it (the local one: "
+            "`skewless up`), or set SKEWLESS_REDIS_URL to where it is, and run the command again"
         ) from error
 
 

@@ -53,7 +53,7 @@ def publish(
         with Session(place.redis_url) as session:
             demand_safe(session)
             seen = reconcile_over(session, place)
-            if _is_live(seen, publication) and not rollback:
+            if seen.shows(publication.revision, publication.expires_at) and not rollback:
                 return _already_live(publication, seen)
             _demand_in_order(seen, publication, rollback)
             attempt = _Attempt(place, publication, session, reader, seen, rollback, actor, reason, progress)
@@ -217,14 +217,6 @@ def revision_order(events: tuple[Event, ...], revision: str) -> int:
     """Where a revision stands among those of its snapshot: when the ledger last recorded that it was built."""
     built = (event for event in reversed(events) if event.kind is Kind.BUILT and event.revision == revision)
     return next((to_micros(event.recorded_at) for event in built), 0)
-
-
-def _is_live(seen: Agreement, publication: Publication) -> bool:
-    return (
-        seen.live is not None
-        and seen.live.revision == publication.revision
-        and seen.live.kind is not Kind.EXPIRED
-    )
 
 
 def _demand_in_order(seen: Agreement, publication: Publication, rollback: bool) -> None:

@@ -68,6 +68,10 @@ class OnlineReader:
 
     def read(self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Any]]) -> Answer:
         """Give the rows as `get` does, and each view's snapshot time, generation, age and state."""
+        if isinstance(entity_rows, Mapping):
+            raise UsageError(
+                f"entity_rows is one dict, {dict(entity_rows)!r}; give a list of them, one per entity"
+            )
         asked = _by_view(features)
         lookups = {view: self._lookup(view, entity_rows) for view in asked}
         self._settle(list(lookups.values()))

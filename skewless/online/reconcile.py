@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.table import Ledger
@@ -13,6 +14,7 @@ from skewless.online.records import Pointer
 from skewless.online.scripts import run
 from skewless.online.state import OnlineState, read_state
 from skewless.online.telling import FLIPS, derived_id, is_frozen
+from skewless.timeline import expired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,15 @@ class Agreement:
     def flip(self) -> int:
         """The last flip that the ledger tells of."""
         return last_flip(self.events)
+
+    def shows(self, revision: str, expires_at: datetime | None) -> bool:
+        """Whether readers have the revision, or had it until it expired by itself: then another flip changes nothing.
+
+        expires_at  when it expires by itself; one that was expired by hand before that is not shown
+        """
+        if self.live is None or self.live.revision != revision:
+            return False
+        return self.state.alive or (expires_at is not None and bool(expired(expires_at, self.state.now)))
 
 
 def reconcile(place: OnlineView) -> Agreement:

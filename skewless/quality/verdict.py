@@ -76,7 +76,7 @@ class Verdict:
             *(f"  {result.sentence}" for result in self.failures),
             *_warning_lines(self.warnings),
             "Readers keep the previous snapshot. If the source corrects itself, nothing is to be done; else",
-            "  repair the source and clear the run from build, or",
+            "  repair the source and build again (in Airflow: clear the run from build), or",
             f"  use a late correction:  skewless build {where} --known-until now",
             f'  or accept it as it is:  skewless accept {where} --reason "..."',
         ]

@@ -390,7 +390,8 @@ def test_an_online_store_that_evicts_keys_or_is_away_is_not_published_to(own: Sh
         ran = own.cli(command, "spending", *arguments)
         assert (ran.code, ran.out) == (1, ""), command
         assert_helps(
-            ran, f"the online store at {address} cannot be reached ...; start it, or set SKEWLESS_REDIS_URL"
+            ran,
+            f"the online store at {address} cannot be reached ...; start it ..., or set SKEWLESS_REDIS_URL",
         )
     assert own.told("spending") == ledger
     assert "unreachable" in own.cli("status", "spending").out

@@ -74,7 +74,7 @@ def test_a_failing_expectation_ends_the_check_with_code_3_and_words_to_act_on(bl
     assert f"'recent' at {format_instant(BAD)} was not published: 1 of its 6 checks failed" in err
     assert "  amount between 0 and ...: 1 of 4 values below 0\n" in err
     assert "Readers keep the previous snapshot." in err
-    assert "repair the source and clear the run from build" in err
+    assert "repair the source and build again (in Airflow: clear the run from build)" in err
     assert f"skewless build {where} --known-until now" in err
     assert f'skewless accept {where} --reason "..."' in err
     assert "Traceback" not in err

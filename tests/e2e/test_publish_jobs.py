@@ -275,6 +275,30 @@ def test_a_rollback_to_nowhere_changes_nothing_and_names_another_way(world: Worl
     assert kinds(world, FIRST) == [Kind.BUILT, Kind.PASSED, Kind.PUBLISHED]
 
 
+def test_a_rollback_never_lands_on_what_was_expired_by_hand(world: World):
+    publish_all(world, FIRST, SECOND)
+    for command in ("expire", "release"):
+        assert world.cli(command, "recent").code == 0
+    assert world.seen("recent") == (3, SECOND)  # the same revision once more: generation 2 stays expired
+    assert world.cli("rollback", "recent").code == 0
+    assert world.seen("recent") == (4, FIRST)
+    assert amount(world) == float(FIRST.hour)
+
+
+def test_one_broken_file_stops_no_rollback_of_another_view(world: World):
+    publish_all(world, FIRST, SECOND)
+    broken = world.settings.features / "broken.py"
+    broken.write_text("view = FeatureView(")
+    try:
+        ran = world.cli("rollback", "recent")
+    finally:
+        broken.unlink()
+    assert ran.code == 0
+    assert "ignored: " in ran.err
+    assert "broken.py:1: broken: SyntaxError" in ran.err
+    assert world.seen("recent") == (1, FIRST)
+
+
 @pytest.mark.usefixtures("spark")
 def test_training_skips_what_a_rollback_withdrew(services: Settings, world: World):
     publish_all(world, FIRST, SECOND, THIRD)

@@ -179,7 +179,7 @@ def test_a_block_says_what_failed_who_reads_what_and_the_ways_out():
         "  amount between 0 and ...: 3 of 10,412 values below 0\n"
         "  warning: last_merchant not null: 2 of 9 values fail\n"
         "Readers keep the previous snapshot. If the source corrects itself, nothing is to be done; else\n"
-        "  repair the source and clear the run from build, or\n"
+        "  repair the source and build again (in Airflow: clear the run from build), or\n"
         "  use a late correction:  skewless build transaction_stats --snapshot-time 2013-07-01T10:00:00Z"
         " --known-until now\n"
         "  or accept it as it is:  skewless accept transaction_stats --snapshot-time 2013-07-01T10:00:00Z"
