@@ -70,12 +70,12 @@ class BoundView:
         read: set[str] = set()
         for text in self.expressions.values():
             for problem in sql.problems(text):
-                raise DataError(f"{self._where(text)}: {problem}")
+                raise DataError(f"{self._where(self._fields_of(text))}: {problem}")
             for column in sql.columns_read(text):
                 if column.lower() not in actual:
                     raise DataError(
-                        f"{self._where(text)}: source {self.source.source.name!r} has no column {column!r}"
-                        f"{did_you_mean(column, self.source.types)}; it has {', '.join(self.source.types)}"
+                        f"{self._where(self._fields_of(text))}: source {self.source.source.name!r} has no column "
+                        f"{column!r}{did_you_mean(column, self.source.types)}; it has {', '.join(self.source.types)}"
                     )
                 read.add(actual[column.lower()])
         return sorted(read)
@@ -98,16 +98,24 @@ class BoundView:
         try:
             self._analyzed({name: text})
         except AnalysisException as error:
-            raise DataError(f"{self._where(text)}: Spark refuses it: {first_line(error)}") from error
+            fields = self._where(self._fields_of(text))
+            raise DataError(f"{fields}: Spark refuses {text!r}: {first_line(error)}") from error
+
+    def _fields_of(self, text: str) -> str:
+        """The fields that compute an expression, by name."""
+        return ", ".join(item.name for item in self.view.schema if text in (_guarded(item), item.where))
 
     @cached_property
     def program(self) -> Program:
         """The kernel's part of the view; DataError where a field and its source do not fit."""
+        tie_breakers = tuple(
+            self.tie_breakers
+        )  # first: it finds a missing column, and the one that was meant
         for item in self.view.schema:
             for problem in self._misfits(item):
                 raise DataError(f"{self._where(item.name)}: {problem}")
         outputs = tuple(self._output(item) for item in self.view.schema)
-        return Program(self.view.join_keys, self.row_keys, tuple(self.tie_breakers), outputs)
+        return Program(self.view.join_keys, self.row_keys, tie_breakers, outputs)
 
     def _output(self, item: Field) -> Output:
         names = {text: name for name, text in self.expressions.items()}

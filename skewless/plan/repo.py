@@ -89,6 +89,8 @@ class Repo:
         if not isinstance(item, str):
             raise UsageError(f"{item!r} is neither a feature view nor a 'view:feature' name")
         view_name, colon, name = item.partition(":")
+        if item in self.services:
+            raise UsageError(f"{item!r} is a feature service, which is asked for alone; or name its views")
         view = self.view(view_name)
         if not colon:
             return Selection(view, tuple(view.fields))

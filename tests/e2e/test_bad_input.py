@@ -87,7 +87,9 @@ def assert_helps(ran: Ran, words: str) -> None:
         "wordy": "source 'wordy' (sources/wordy): timestamp_field 'shop' is string, not a timestamp; cast it",
         "uncreated": "has no column 'created', its created_timestamp_column",
         "nameless": "has no column 'purchase', its event_id",
-        "typo": "payments.py:...feature view 'typo': amont * 2: ...Did you mean one of the following? [`amount`",
+        "typo": "payments.py:...feature view 'typo': total: source 'purchases' has no column 'amont' (did you mean "
+        "'amount'?)",
+        "mixed": "payments.py:...feature view 'mixed': total: Spark refuses 'amount * true': [DATATYPE_MISMATCH",
         "misfit": "'misfit': shop: its value is string, but its dtype float64 is double; change the dtype, or say",
         "unsummable": "'unsummable': n: sum needs numbers, and 'shop' is string",
         "overflowing": "building overflowing at ...: the sum 9223372036854775808 of 2 integers does not fit int64; sum",
@@ -120,9 +122,9 @@ def test_an_empty_source_builds_an_empty_revision_which_its_check_blocks(shop: S
 
 
 def test_spark_prints_nothing_of_its_own_beside_our_message(shop: Shop) -> None:
-    ran = shop.command("build", "typo", "-t", WHEN)
+    ran = shop.command("build", "mixed", "-t", WHEN)
     assert ran.code == 1
-    assert_helps(ran, "feature view 'typo': amont * 2: ")
+    assert_helps(ran, "feature view 'mixed': total: Spark refuses 'amount * true': ")
     assert len(ran.err.splitlines()) <= 3
 
 
@@ -328,7 +330,7 @@ def test_every_mistake_in_the_features_folder_is_told_at_once(copy: Shop) -> Non
     path.write_text(
         "from skewless import Entity\n\nEntity(name='1st', join_keys=[])\nimport nothing_like_it\n"
     )
-    for command in (["validate"], ["build", "spending"], ["status"]):
+    for command in (["validate"], ["build", "spending"], ["plan"]):
         err = refused(copy, 2, "features/more.py:3: ...features/more.py:4: ", *command)
         assert "1st" in err
         assert "nothing_like_it" in err

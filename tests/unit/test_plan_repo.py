@@ -191,6 +191,12 @@ def test_features_resolve_by_view_in_the_order_asked(
     assert [(each.view.name, "".join(each.fields)) for each in chosen] == expected
 
 
+def test_a_service_in_a_list_says_that_it_stands_alone(repo: Repo):
+    service = next(iter(repo.services))
+    with pytest.raises(UsageError, match=f"'{service}' is a feature service, which is asked for alone"):
+        repo.resolve([service])
+
+
 def test_services_and_views_resolve_as_objects(repo: Repo):
     assert repo.resolve(repo.service("model")) == repo.resolve("model")
     assert repo.resolve([repo.view("one")])[0].columns == ("one__a", "one__b")
