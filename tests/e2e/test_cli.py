@@ -133,7 +133,7 @@ def test_training_rows_are_what_was_live(shop: Shop, receipts: dict[str, Any], t
 
 
 def test_what_needs_no_spark(shop: Shop) -> None:
-    assert said(shop.cli("validate", "--json")) == {"views": 19, "services": 1, "training_sets": 0}
+    assert said(shop.cli("validate", "--json")) == {"views": 20, "services": 1, "training_sets": 0}
     steps = {plan["dag_id"] for plan in said(shop.cli("plan", "--json"))}
     assert "features.spending" in steps
     assert [item["name"] for item in said(shop.cli("services", "--json"))] == ["Valkey", "Spark"]
