@@ -19,7 +19,7 @@ from skewless import FeatureStore, jobs, local
 from skewless.errors import BlockedError, SkewlessError
 from skewless.jobs import ViewStatus
 from skewless.jobs.training import read_spine
-from skewless.offline.uris import under
+from skewless.plan.uris import under
 from skewless.settings import load_settings
 from skewless.tables import answer_table, rows_table, status_table
 from skewless.timeline import format_instant, to_micros

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from skewless.errors import Problem, SetupError, UsageError
 from skewless.ledger.table import Ledger
 from skewless.model import FeatureView
-from skewless.offline import uris
+from skewless.plan import uris
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Repo, check_repo, load_repo
 from skewless.settings import Settings

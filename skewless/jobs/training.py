@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from skewless.errors import DataError, UsageError, first_line
-from skewless.offline.uris import under
 from skewless.plan.repo import Features
+from skewless.plan.uris import under
 from skewless.store import FeatureStore
 from skewless.workspace import Workspace
 

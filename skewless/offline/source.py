@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import DeltaSource
 from skewless.offline.spark_conf import settled
-from skewless.offline.uris import under
+from skewless.plan.uris import under
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pyspark.sql import types as T
 from skewless.errors import DataError, first_line
 from skewless.model import FeatureView
 from skewless.offline.source import quoted
-from skewless.offline.uris import feature_table
+from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
 
 _LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")

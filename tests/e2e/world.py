@@ -28,9 +28,9 @@ from skewless.cli import main
 from skewless.jobs.receipts import Built, Published
 from skewless.ledger.events import Event, Kind
 from skewless.offline.tables import REVISION, SNAPSHOT_TIME
-from skewless.offline.uris import under
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import load_repo
+from skewless.plan.uris import under
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from skewless.timeline import FixedClock, SystemClock, format_instant

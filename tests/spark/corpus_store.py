@@ -14,9 +14,9 @@ from deltalake import write_deltalake
 from skewless import DeltaSource, Entity, FeatureView, Field, types
 from skewless.agg import Aggregate
 from skewless.ledger.events import Event, Kind
-from skewless.offline.uris import feature_table, under
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Repo
+from skewless.plan.uris import feature_table, under
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from skewless.timeline import FixedClock

@@ -19,9 +19,9 @@ from pyspark.sql import SparkSession
 from skewless import FeatureView
 from skewless.ledger.events import Event, Kind
 from skewless.offline.failures import explained
-from skewless.offline.uris import feature_table, under
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Repo
+from skewless.plan.uris import feature_table, under
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from skewless.timeline import FixedClock, utc
