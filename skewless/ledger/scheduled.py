@@ -61,7 +61,7 @@ def stretches(
     becomes usable, so only these instants are asked about.
     """
     known = snapshots(events, fingerprint, publish_delay)
-    ticks = _ticks(known, first - publish_delay, last - publish_delay, schedule)
+    ticks = seeable(known, first - publish_delay, last - publish_delay, schedule)
     usable = {entry.usable_from for snapshot in known.values() for entry in snapshot.good}
     breaks = {
         t for t in usable.union(tick + publish_delay for tick in ticks) if due(first, t) and due(t, last)
@@ -77,7 +77,7 @@ def stretches(
     return found
 
 
-def _ticks(
+def seeable(
     known: dict[datetime, Snapshot], start: datetime, end: datetime, schedule: Schedule
 ) -> list[datetime]:
     """The ticks that can be seen: to `end`, from the newest at `start`, or before it one never skipped."""

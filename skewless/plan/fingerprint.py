@@ -1,16 +1,20 @@
-"""The fingerprint of a view: what decides its values, and nothing else."""
+"""Fingerprints: what decides the values of a view, or the rows of a training set, and nothing else."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import struct
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from skewless.model import DeltaSource, FeatureView, Field
+from skewless.model import DeltaSource, FeatureView, Field, TrainingSet
 from skewless.timeline import MICROSECOND, to_micros
 from skewless.types import FLOATS, DType
+
+if TYPE_CHECKING:
+    from skewless.plan.repo import Selection
 
 # Raise it when the engine gives another value for an unchanged definition and source.
 ENGINE_SEMANTICS = 1
@@ -18,8 +22,46 @@ ENGINE_SEMANTICS = 1
 
 def fingerprint(view: FeatureView) -> str:
     """SHA-256, as 64 hexadecimal digits, of canonical JSON of what decides the view's values."""
-    canonical = json.dumps(_content(view), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _sha256(_content(view))
+
+
+def training_definition(training_set: TrainingSet, selections: Sequence[Selection]) -> dict[str, Any]:
+    """What decides a training set's rows, as JSON has it; `selections` are the features of its service, resolved."""
+    spine = _source(training_set.spine)
+    return {
+        "semantics": ENGINE_SEMANTICS,
+        "spine": {
+            name: value for name, value in spine.items() if name != "data_delay"
+        },  # label_delay decides
+        "label_delay": _micros(training_set.label_delay),
+        "schedule": str(training_set.schedule),
+        "features": [f"{chosen.view.name}:{name}" for chosen in selections for name in chosen.fields],
+        "views": {chosen.view.name: _as_seen(chosen.view) for chosen in selections},
+    }
+
+
+def definition_fingerprint(definition: dict[str, Any]) -> str:
+    """SHA-256, as 64 hexadecimal digits, of a training set's definition."""
+    return _sha256(definition)
+
+
+def _as_seen(view: FeatureView) -> dict[str, Any]:
+    """What decides a view's values, and which of its snapshots is seen when."""
+    return {
+        "fingerprint": fingerprint(view),
+        "schedule": str(view.schedule),
+        "publish_delay": _micros(view.publish_delay),
+        "max_staleness": _micros(view.max_staleness),
+    }
+
+
+def canonical(value: Any) -> str:
+    """JSON in one form: equal values, and only those, give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def short(fingerprint: str) -> str:

@@ -32,3 +32,23 @@ def ledger_table(warehouse: str, view: str) -> str:
 def verdict_table(warehouse: str, view: str) -> str:
     """The table of a view's verdicts."""
     return under(warehouse, f"verdicts/{view}")
+
+
+def training_rows(warehouse: str, training_set: str, fingerprint: str) -> str:
+    """The table of a training set's revisions."""
+    return under(warehouse, f"training/{training_set}/rows/{short(fingerprint)}")
+
+
+def training_ledger(warehouse: str, training_set: str) -> str:
+    """The table of a training set's events."""
+    return under(warehouse, f"training/{training_set}/ledger")
+
+
+def training_verdicts(warehouse: str, training_set: str) -> str:
+    """The table of a training set's verdicts."""
+    return under(warehouse, f"training/{training_set}/verdicts")
+
+
+def training_manifests(warehouse: str, training_set: str) -> str:
+    """The table of a training set's manifests."""
+    return under(warehouse, f"training/{training_set}/manifests")
