@@ -1,7 +1,7 @@
 # Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-slow lint format up stop status lock clean
+.PHONY: help setup jars demo test test-slow lint format up stop status logs lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -27,12 +27,15 @@ lint: setup  ## Linters, types and import contracts only
 format: setup  ## Let ruff format and fix what it can
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
-up: setup  ## Start Valkey and Spark on this machine
-	@.venv/bin/skewless up
+up: setup  ## Start Airflow, Spark and Valkey on this machine
+	@.venv/bin/skewless up --airflow
 
 status: setup  ## Show views and services
 	@.venv/bin/skewless status
 	@.venv/bin/skewless services
+
+logs: setup  ## Follow the services' logs until Ctrl-C
+	@.venv/bin/skewless logs --follow
 
 stop:  ## End the services that demo and up started
 	@test ! -x .venv/bin/skewless || .venv/bin/skewless stop

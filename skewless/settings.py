@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from skewless.errors import UsageError, did_you_mean
 
 _PREFIX = "SKEWLESS_"
 _CONFIG = "SKEWLESS_CONFIG"
-_PATHS = ("home", "features", "jars", "warehouse")
+_PATHS = ("home", "features", "jars", "warehouse", "dags", "plugins")
 
 
 class Described(NamedTuple):
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     )
     local_services: bool = Field(
         True,
-        description="Start Valkey and Spark on this machine where redis_url and spark name 127.0.0.1; "
+        description="Start services on this machine where redis_url, spark and airflow_url name 127.0.0.1; "
         "set it to false when servers of your own answer there.",
     )
     spark_memory: str = Field("2g", description="Java heap of the local Spark server.")
@@ -70,6 +71,14 @@ class Settings(BaseSettings):
         None,
         description="Folder of the Delta jars (`make jars`).",
         json_schema_extra={"shown": "<home>/jars"},
+    )
+    airflow_url: str = Field("http://127.0.0.1:8080", description="Airflow's API and pages.")
+    dags: Path = Field(Path("dags"), description="Folder of Airflow's DAG files.")
+    plugins: Path = Field(Path("plugins"), description="Folder of Airflow's plugins.")
+    command: str = Field(
+        default_factory=lambda: shlex.quote(str(Path(sys.executable).with_name("skewless"))),
+        description="What Airflow's tasks run, as shell words: a `skewless` with Spark, wherever it is installed.",
+        json_schema_extra={"shown": "the `skewless` beside this interpreter"},
     )
     actor: str = Field(
         default_factory=lambda: _login(),
@@ -107,13 +116,23 @@ class Settings(BaseSettings):
     @classmethod
     def _paths_beside_home(cls, values: dict[str, Any]) -> dict[str, Any]:
         home = Path(values.get("home") or ".skewless").absolute()
-        filled = {"warehouse": str(home / "warehouse"), "jars": home / "jars", "features": "features"}
+        filled = {"warehouse": str(home / "warehouse"), "jars": home / "jars"}
+        filled |= {"features": "features", "dags": "dags", "plugins": "plugins"}
         values = (
             {"home": home}
             | filled
             | {name: value for name, value in values.items() if value not in (None, "")}
         )
         return values | {name: _absolute(values[name], Path.cwd()) for name in _PATHS}
+
+    def variables(self) -> dict[str, str]:
+        """Give these settings as variables, so that another process has the same ones in any folder.
+
+        >>> Settings(namespace="dev").variables()["SKEWLESS_NAMESPACE"]
+        'dev'
+        """
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {_PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None}
 
     @classmethod
     def settings_customise_sources(

@@ -65,7 +65,7 @@ def test_section_tells_every_option_and_an_example(name: str) -> None:
     assert f"\nskewless {name}" in sections()[name]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"airflow"}))  # whose options are Airflow's
 def test_every_command_has_json(name: str) -> None:
     assert "--json" in [option for parameter in COMMANDS[name].params for option in parameter.opts]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Literal
 
-from skewless.local import spark_connect, valkey
+from skewless.local.parts import AIRFLOW, Part, parts, watcher
 from skewless.settings import Settings
 
 Progress = Callable[[str], None]
@@ -28,57 +27,86 @@ class Service:
     log: str | None
 
 
-def up(settings: Settings, progress: Progress = lambda line: None) -> None:
+def up(settings: Settings, progress: Progress = lambda line: None, *, with_airflow: bool = False) -> None:
     """Start what does not run, restart what is not healthy; running and healthy services are left alone.
 
-    Raises SetupError with what this machine lacks; what was started before that stays up.
+    with_airflow   Airflow with its database, and the watcher, beside Valkey and Spark
+    SetupError     what this machine lacks; what was started before that stays up
     """
-    with _alone(settings):
-        for name, service, address in _services(settings):
-            number = service.port(settings)
-            if number is None:
-                continue
-            child = service.child(settings)
-            if child.pid() and service.healthy(number):
-                progress(f"{name} is running at {address}")
-                continue
-            if child.stop():
-                progress(f"{name} does not answer: ended it")
-            progress(f"starting {name} at {address}")
-            service.start(settings, number)
-            progress(f"{name} is ready")
+    wanted = [part for part in parts(settings) if with_airflow or part.name not in AIRFLOW]
+    with alone(settings):
+        started = [part for part in wanted if _start(part, progress)]
+        for part in started:
+            part.wait()
+            progress(f"{part.name} is ready")
+        if with_airflow:
+            _start(watcher(settings), progress)
 
 
 def down(settings: Settings, progress: Progress = lambda line: None) -> None:
     """End exactly the processes that `up` started for this home, also those of earlier settings."""
-    with _alone(settings):
-        for name, service, _ in reversed(_services(settings)):
-            stopped = service.child(settings).stop()
-            progress(f"{name} was ended" if stopped else f"{name} was not running")
+    if watcher(settings).child.stop():  # first, or it would start again what is ended
+        progress("watcher was ended")
+    with alone(settings):
+        shown = {part.name for part in _shown(settings)}
+        for part in reversed(known_parts(settings)):
+            if part.child.stop():
+                progress(f"{part.name} was ended")
+            elif part.name in shown and part.name != "watcher":
+                progress(f"{part.name} was not running")
 
 
 def status(settings: Settings) -> tuple[Service, ...]:
-    """Tell of every service whether it runs and answers; starts nothing."""
-    return tuple(_status(settings, name, service, address) for name, service, address in _services(settings))
+    """Tell of every service that runs or should whether it answers; starts nothing."""
+    return tuple(_status(part) for part in _shown(settings))
 
 
-def _status(settings: Settings, name: str, service: ModuleType, address: str) -> Service:
-    number = service.port(settings)
-    if number is None:
-        return Service(name, address, "not ours", None, None)
-    child = service.child(settings)
-    pid = child.pid()
-    state: State = "stopped" if pid is None else "running" if service.healthy(number) else "unhealthy"
-    return Service(name, address, state, pid, str(child.log))
+def known_parts(settings: Settings) -> list[Part]:
+    """Give every service, and the watcher over them, in the order in which they start."""
+    return [*parts(settings), watcher(settings)]
 
 
-def _services(settings: Settings) -> list[tuple[str, ModuleType, str]]:
-    redis_address = re.sub("//[^@/]*@", "//***@", settings.redis_url)
-    return [("Valkey", valkey, redis_address), ("Spark", spark_connect, settings.spark)]
+def _shown(settings: Settings) -> list[Part]:
+    """Airflow's services only where Airflow was started, and not stopped since."""
+    every = known_parts(settings)
+    airflow_too = any(part.child.known() for part in every if part.name in AIRFLOW)
+    return [part for part in every if airflow_too or part.name not in AIRFLOW]
+
+
+def _start(part: Part, progress: Progress) -> bool:
+    """Start a service that is ours and does not work; False when there was nothing to do."""
+    if not part.ours:
+        return False
+    if part.child.pid() and _answers(part):
+        progress(f"{part.name} is running at {part.address}")
+        return False
+    if part.child.stop():
+        progress(f"{part.name} does not answer: ended it")
+    progress(f"starting {part.name} at {part.address}")
+    part.start()
+    return True
+
+
+def _answers(part: Part, attempts: int = 3) -> bool:
+    """Ask more than once: on a busy machine an answer may come late."""
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(1)
+        if part.healthy():
+            return True
+    return False
+
+
+def _status(part: Part) -> Service:
+    if not part.ours:
+        return Service(part.name, part.address, "not ours", None, None)
+    pid = part.child.pid()
+    state: State = "stopped" if pid is None else "running" if part.healthy() else "unhealthy"
+    return Service(part.name, part.address, state, pid, str(part.child.log))
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings) -> Iterator[None]:
     """Keep two commands from starting a service at once: the second waits, and then finds it running."""
     folder = settings.home / "run"
     folder.mkdir(parents=True, exist_ok=True)

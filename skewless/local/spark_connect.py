@@ -34,22 +34,43 @@ def port(settings: Settings) -> int | None:
     return (url.port or 15002) if ours else None
 
 
-def healthy(number: int) -> bool:
-    """Tell whether the server accepts clients. Out of memory it ends itself, so one that listens works."""
-    return listens(number)
+def healthy(number: int, patience: float = 10.0) -> bool:
+    """Tell whether the server answers a client's cheapest call within `patience` seconds; it runs no job."""
+    import grpc
+    from pyspark.sql.connect import proto
+    from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
+
+    asked = proto.AnalyzePlanRequest(
+        session_id=str(uuid.uuid5(uuid.NAMESPACE_URL, "skewless health")),
+        user_context=proto.UserContext(user_id="skewless"),
+        spark_version=proto.AnalyzePlanRequest.SparkVersion(),
+    )
+    with grpc.insecure_channel(f"127.0.0.1:{number}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            SparkConnectServiceStub(channel).AnalyzePlan(asked, timeout=patience)  # type: ignore[no-untyped-call]
+        except grpc.RpcError:
+            return False
+    return True
 
 
 def start(settings: Settings, number: int) -> None:
-    """Start the server and wait until a real client has written and read a Delta table through it.
+    """Start the server; `wait` tells when it can be used.
 
-    SetupError when Java or the jars are missing, the port is taken, or the server or its client fails.
+    SetupError when Java or the jars are missing, or the port is taken.
     """
     demand_free(number, service="Spark Connect", setting="spark", example=f"sc://127.0.0.1:{number + 1}")
     folder = settings.home / "spark"
-    server = child(settings)
     command, environment = _command(settings, "127.0.0.1", number), _environment(settings)
     shutil.rmtree(folder / "tmp", ignore_errors=True)  # what a killed server left
-    server.start(command, env=environment, cwd=folder)
+    child(settings).start(command, env=environment, cwd=folder)
+
+
+def wait(settings: Settings, number: int) -> None:
+    """Wait until a real client has written and read a Delta table through the server.
+
+    SetupError when the server or its client fails; the server is ended then.
+    """
+    server = child(settings)
     try:
         _wait_until_listening(server, number)
         _warm_up(settings)
