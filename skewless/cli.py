@@ -296,16 +296,25 @@ def train_rows(
 
 
 @app.command()
-def up(as_json: AsJson = False) -> None:
+def up(
+    airflow: Annotated[
+        bool, typer.Option("--airflow", help="Start Airflow with its database too, and watch over all.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Start the local Valkey and the warm Spark server.
 
     What runs already is left alone.
 
-    Example: skewless up
+    Example: skewless up --airflow
     """
     from skewless import local
 
-    local.up(_settings(), report)
+    settings = _settings()
+    local.up(settings, report, with_airflow=airflow)
+    if airflow:
+        user, file = local.login(settings)
+        report(f"Airflow: {settings.airflow_url}  (user {user}, password in {file})")
     if as_json:
         services(as_json)
 
@@ -333,10 +342,42 @@ def services(as_json: AsJson = False) -> None:
 
     found = local.status(_settings())
     lines = [
-        f"{item.name:<8} {item.state:<10} {item.address}" + (f"  {item.log}" if item.log else "")
+        f"{item.name:<13} {item.state:<9} {item.address}" + (f"  {item.log}" if item.log else "")
         for item in found
     ]
     show(found, "\n".join(lines), as_json)
+
+
+@app.command()
+def logs(
+    service: Annotated[
+        list[str] | None, typer.Argument(help="Services, e.g. scheduler; default: all.")
+    ] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of each to begin with.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the end of the local services' logs.
+
+    Example: skewless logs scheduler dag-processor --follow
+    """
+    from skewless.local.logs import log_lines
+
+    for name, line in log_lines(_settings(), tuple(service or ()), lines=lines, follow=follow):
+        show({"service": name, "line": line}, f"{name:<13} {line}", as_json)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def airflow(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Airflow's own command and options.")] = None,
+) -> None:
+    """Run Airflow's own command line against this installation.
+
+    Example: skewless airflow dags list-import-errors
+    """
+    from skewless.local.airflow import become
+
+    become(_settings(), arguments or [])
 
 
 # -- shared -----------------------------------------------------------------------------------------------
