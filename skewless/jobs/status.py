@@ -45,14 +45,20 @@ class ViewStatus:
 
 
 def status(workspace: Workspace, view_names: tuple[str, ...] = ()) -> tuple[ViewStatus, ...]:
-    """The status of the views, in the order of their names. An online store that is away is a state, not an error."""
-    names = view_names or tuple(sorted(workspace.repo.views))
-    return tuple(_status(workspace, workspace.repo.view(name)) for name in names)
+    """The status of the views, in the order of their names. An online store that is away is a state, not an error.
+
+    A store that was away for one view is not asked about the others, each of which would wait for its time-out.
+    """
+    found: list[ViewStatus] = []
+    for name in view_names or tuple(sorted(workspace.repo.views)):
+        away = any(item.state == "unreachable" for item in found)
+        found.append(_status(workspace, workspace.repo.view(name), away))
+    return tuple(found)
 
 
-def _status(workspace: Workspace, view: FeatureView) -> ViewStatus:
+def _status(workspace: Workspace, view: FeatureView, away: bool) -> ViewStatus:
     events = workspace.ledger(view).read()
-    state, word = _online_state(workspace, view)
+    state, word = _online_state(workspace, view, away)
     pointer = state.pointer if state else None
     live = live_event(events, pointer) if pointer else None
     newest = _newest_built(events, fingerprint(view))
@@ -76,9 +82,11 @@ def _status(workspace: Workspace, view: FeatureView) -> ViewStatus:
     )
 
 
-def _online_state(workspace: Workspace, view: FeatureView) -> tuple[OnlineState | None, str]:
+def _online_state(workspace: Workspace, view: FeatureView, away: bool) -> tuple[OnlineState | None, str]:
     if not view.online:
         return None, "offline"
+    if away:
+        return None, "unreachable"
     try:
         state = look(workspace.settings.redis_url, workspace.settings.namespace, view.name)
     except StoreUnavailable:

@@ -1,0 +1,1 @@
+"""Pages inside Airflow: the views with their verdicts, generations and ages. No Spark, no Great Expectations."""
