@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skewless.console import instant, missing, parsed_entity, report, show, show_error
+from skewless.console import instant, missing, parsed_entity, report, show, show_error, show_receipt
 from skewless.errors import SkewlessError
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def build(
     """
     from skewless import jobs
 
-    workspace = _workspace()
+    workspace = _good_workspace()
     until = workspace.clock.now() if known_until == "now" else instant(known_until)
     receipt = jobs.build(workspace, view, instant(snapshot_time), known_until=until, report=report)
-    show(receipt, str(receipt), as_json)
+    show_receipt(receipt, as_json)
 
 
 @app.command()
@@ -109,20 +109,29 @@ def check(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = Fals
     """
     from skewless import jobs
 
-    receipt = jobs.check(_workspace(), view, instant(snapshot_time), report=report)
-    show(receipt, str(receipt), as_json)
+    receipt = jobs.check(_good_workspace(), view, instant(snapshot_time), report=report)
+    show_receipt(receipt, as_json)
 
 
 @app.command()
-def publish(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = False) -> None:
+def publish(
+    view: View,
+    snapshot_time: SnapshotTime = None,
+    if_newest: Annotated[
+        bool, typer.Option("--if-newest", help="Leave readers to the newest due snapshot's own run.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make a checked revision live, whole and at once.
 
     Example: skewless publish transaction_stats
     """
     from skewless import jobs
 
-    receipt = jobs.publish(_good_workspace(), view, instant(snapshot_time), report=report)
-    show(receipt, str(receipt), as_json)
+    receipt = jobs.publish(
+        _good_workspace(), view, instant(snapshot_time), if_newest=if_newest, report=report
+    )
+    show_receipt(receipt, as_json)
 
 
 # -- by hand ----------------------------------------------------------------------------------------------
@@ -396,7 +405,7 @@ def _workspace() -> Workspace:
 
 
 def _good_workspace() -> Workspace:
-    """For what concerns views that are built already: mistakes elsewhere are reported, and do not stop it."""
+    """For what concerns one view, or views that are built already: mistakes elsewhere are told, and do not stop it."""
     from skewless.workspace import Workspace
 
     return Workspace.open_what_is_good(_settings(), lambda problem: report(f"ignored: {problem}"))

@@ -48,6 +48,13 @@ def show(value: Any, words: str, as_json: bool) -> None:
     print(to_json(value) if as_json else words)
 
 
+def show_receipt(receipt: Any, as_json: bool) -> None:
+    """Print what a job did; beside JSON the words are its last line of progress, for whoever watches."""
+    if as_json:
+        report(str(receipt))
+    show(receipt, str(receipt), as_json)
+
+
 def show_error(error: SkewlessError, *, as_json: bool) -> None:
     """Print an error to standard error, in words or as one line of JSON."""
     told = {"error": str(error), "exit_code": error.exit_code}

@@ -7,11 +7,13 @@ array, a Spark Column. So a boundary is decided here once, whoever asks.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
+from math import ceil
 from typing import Any, Protocol
 
 from croniter import CroniterBadDateError, croniter
@@ -209,6 +211,10 @@ class Schedule:
         """The longest time between two successive ticks."""
         return _longest_interval(self.cron)
 
+    def most_intervals_in(self, span: timedelta) -> int:
+        """How many intervals, at the most, end within a span of time, of the spans that begin with a tick."""
+        return _most_ticks(self.cron, span)
+
 
 @lru_cache(maxsize=256)
 def _ever_ticks(cron: str) -> bool:
@@ -233,6 +239,17 @@ def _longest_interval(cron: str) -> timedelta:
     inside = (later - earlier for earlier, later in pairwise(times))
     across = ((later + times[0]) - (earlier + times[-1]) for earlier, later in pairwise(days))
     return max(*inside, *across)
+
+
+@lru_cache(maxsize=256)
+def _most_ticks(cron: str, span: timedelta) -> int:
+    """The most ticks in [tick, tick + span), looked for from 2000, a leap year, on; a long span by proportion."""
+    begin = datetime(2000, 1, 1, tzinfo=UTC)
+    ticks = list(islice(Schedule(cron).ticks(begin, begin.replace(year=2400)), 500))
+    looked_at = ticks[-1] - ticks[0]
+    if not due(span, looked_at):
+        return ceil(len(ticks) * (span / looked_at))
+    return max(bisect_left(ticks, tick + span) - place for place, tick in enumerate(ticks))
 
 
 # -- the clock --------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from skewless.errors import BlockedError, DataError, PublishRefused, UsageError
 from skewless.jobs.check import demand_build, withdrawn_message
 from skewless.jobs.receipts import Published, Report, silent
 from skewless.ledger.events import Event, Kind
-from skewless.ledger.history import in_force
+from skewless.ledger.history import awaited, in_force
 from skewless.ledger.standing import standings
 from skewless.model import FeatureView
 from skewless.online.publication import Publication, Receipt, Step
@@ -22,9 +23,17 @@ from skewless.workspace import Workspace
 
 
 def publish(
-    workspace: Workspace, view_name: str, snapshot_time: datetime | None = None, *, report: Report = silent
+    workspace: Workspace,
+    view_name: str,
+    snapshot_time: datetime | None = None,
+    *,
+    if_newest: bool = False,
+    report: Report = silent,
 ) -> Published:
     """Make the newest revision of a snapshot live, unless a newer snapshot is, or the view is held.
+
+    if_newest  for runs that catch up: where a newer snapshot is due, and its own run has still to come to an end,
+               this one corrects training only, so that readers go to the newest in one step
 
     BlockedError where its checks failed or a rollback withdrew it; UsageError where it was not built or checked;
     PublishRefused before it is due; StoreUnavailable when the server is away.
@@ -34,6 +43,8 @@ def publish(
     events = workspace.ledger(view).read()
     built = demand_build(view, events, at)
     _demand_good(workspace, view, events, built)
+    if if_newest and awaited(events, at, workspace.newest_due(view)):
+        return _nothing_to_publish(workspace, view, built) or _left_to_newest(workspace, view, built)
     return publish_good(workspace, view, built, report=report)
 
 
@@ -172,6 +183,12 @@ def _demand_good(workspace: Workspace, view: FeatureView, events: tuple[Event, .
             f"{view.name!r} at {format_instant(at)} can be published from {format_instant(usable_from)} on; "
             f"it is {format_instant(workspace.clock.now())}",
         )
+
+
+def _left_to_newest(workspace: Workspace, view: FeatureView, built: Event) -> Published:
+    """Leave readers as they are until the run of the newest snapshot publishes."""
+    told = _told(workspace, view, built, Kind.OFFLINE_ONLY)
+    return replace(told, awaited=workspace.newest_due(view))
 
 
 def _told(workspace: Workspace, view: FeatureView, built: Event, kind: Kind, *why: object) -> Published:

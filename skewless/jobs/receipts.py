@@ -88,7 +88,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What became of a publish: published, already_live, offline_only or held; or of a rollback: rolled_back."""
+    """What became of a publish: published, already_live, offline_only or held; or of a rollback: rolled_back.
+
+    awaited  the newer snapshot for whose run readers were left as they are
+    """
 
     view: str
     snapshot_time: datetime
@@ -98,16 +101,25 @@ class Published:
     published_at: datetime | None = None
     rows: int | None = None
     withdrawn: tuple[str, ...] = ()
+    awaited: datetime | None = None
 
     def __str__(self) -> str:
         what = {
             "published": f"published as generation {self.generation}",
             "already_live": f"is live already, as generation {self.generation}",
-            "offline_only": "corrects training only: a newer snapshot is live, or the view is not online",
+            "offline_only": f"corrects training only: {self._newer()}",
             "held": f"was not published: the view is held; skewless release {self.view}",
             "rolled_back": f"is live again, as generation {self.generation}; {len(self.withdrawn)} withdrawn, held",
         }[self.outcome]
         return f"{self.view} at {format_instant(self.snapshot_time)} {what}"
+
+    def _newer(self) -> str:
+        if self.awaited is None:
+            return "a newer snapshot is live, or the view is not online"
+        sooner = f"skewless publish {self.view} --snapshot-time {format_instant(self.snapshot_time)}"
+        return (
+            f"{format_instant(self.awaited)} is due, and its own run publishes it; or this one, now: {sooner}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,11 @@ def settled(events: tuple[Event, ...], snapshot_time: datetime) -> bool:
     return any(event.kind in _SETTLING and event.snapshot_time == snapshot_time for event in events)
 
 
+def awaited(events: tuple[Event, ...], snapshot_time: datetime, newest_due: datetime) -> bool:
+    """Whether the newest snapshot that is due is newer, and its own run has still to come to an end."""
+    return bool(after(newest_due, snapshot_time)) and not settled(events, newest_due)
+
+
 # -- what readers saw -------------------------------------------------------------------------------------
 
 _SEEN_BY_READERS = (Kind.PUBLISHED, Kind.ROLLED_BACK, Kind.EXPIRED, Kind.LOST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,25 +31,35 @@ class Selection:
 
 @dataclass(frozen=True)
 class Repo:
-    """Every definition of a folder, by name."""
+    """Every definition of a folder, by name; `problems` are the mistakes for which others are not here."""
 
     views: Mapping[str, FeatureView]
     services: Mapping[str, FeatureService]
     training_sets: Mapping[str, TrainingSet]
     sources: Mapping[str, DeltaSource]
     entities: Mapping[str, Entity]
+    problems: tuple[Problem, ...] = ()
 
     def view(self, name: str) -> FeatureView:
-        """The view of that name; UsageError if there is none."""
-        return _named(self.views, "feature view", name)
+        """The view of that name; UsageError if there is none, DefinitionError if it is wrong."""
+        return self._named(self.views, "feature view", name)
 
     def service(self, name: str) -> FeatureService:
-        """The service of that name; UsageError if there is none."""
-        return _named(self.services, "feature service", name)
+        """The service of that name; UsageError if there is none, DefinitionError if it is wrong."""
+        return self._named(self.services, "feature service", name)
 
     def training_set(self, name: str) -> TrainingSet:
-        """The training set of that name; UsageError if there is none."""
-        return _named(self.training_sets, "training set", name)
+        """The training set of that name; UsageError if there is none, DefinitionError if it is wrong."""
+        return self._named(self.training_sets, "training set", name)
+
+    def _named(self, known: Mapping[str, T], kind: str, name: str) -> T:
+        if name in known:
+            return known[name]
+        if own := [problem for problem in self.problems if problem.name == name]:
+            raise DefinitionError(own)
+        wrong = "".join(f"\n  {problem}" for problem in self.problems)
+        maybe = f"\nIt may be in a file that is wrong:{wrong}" if wrong else ""
+        raise UsageError(_unknown(known, kind, name) + maybe)
 
     def resolve(self, features: Features) -> tuple[Selection, ...]:
         """The fields that are asked for, by view, in the order of first mention.
@@ -112,8 +122,8 @@ def check_repo(folder: str | Path) -> tuple[Repo, tuple[Problem, ...]]:
     place = Path(folder).resolve()
     loaded = load_modules(place)
     good, problems = check(loaded.definitions)
-    told = {_relative(problem, place.parent) for problem in (*loaded.problems, *problems)}
-    return _repo_of(good), tuple(sorted(told))
+    told = sorted({_relative(problem, place.parent) for problem in (*loaded.problems, *problems)})
+    return replace(_repo_of(good), problems=tuple(told)), tuple(told)
 
 
 def _relative(problem: Problem, parent: Path) -> Problem:
@@ -135,12 +145,6 @@ def _repo_of(definitions: Sequence[Definition]) -> Repo:
         by_name(DeltaSource),
         by_name(Entity),
     )
-
-
-def _named(known: Mapping[str, T], kind: str, name: str) -> T:
-    if name not in known:
-        raise UsageError(_unknown(known, kind, name))
-    return known[name]
 
 
 def _unknown(known: Mapping[str, Any], kind: str, name: str) -> str:
