@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skewless.console import instant, missing, parsed_entity, report, show, show_error, show_receipt
-from skewless.errors import SkewlessError
+from skewless.errors import SkewlessError, UsageError
 
 if TYPE_CHECKING:
     from skewless.settings import Settings
@@ -131,6 +131,53 @@ def publish(
     receipt = jobs.publish(
         _good_workspace(), view, instant(snapshot_time), if_newest=if_newest, report=report
     )
+    show_receipt(receipt, as_json)
+
+
+@app.command()
+def train(
+    training_set: Annotated[str, typer.Argument(help="Name of a training set.")],
+    interval_end: Annotated[
+        str | None,
+        typer.Option(
+            "--interval-end",
+            "-t",
+            metavar="INSTANT",
+            help="End of an interval of labels; default: the newest whose labels are known.",
+        ),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay", metavar="REVISION", help="Make a revision again, and prove it; write nothing."
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept the interval's newest revision as it is.")
+    ] = False,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Join an interval of labels with features as they were known, check it, and keep it.
+
+    Exit code 3 when it is blocked.
+
+    Example: skewless train fraud_training --interval-end 2026-07-01T00:00Z
+    """
+    from skewless import jobs
+
+    if (replay and (interval_end or accept)) or (reason and not accept):
+        raise UsageError(
+            "--replay stands alone: it names its interval by the revision; --reason is for --accept"
+        )
+    workspace = _good_workspace()
+    receipt: Any
+    if replay is not None:
+        receipt = jobs.replay(workspace, training_set, replay, report=report)
+    elif accept:
+        receipt = jobs.accept_training(workspace, training_set, instant(interval_end), reason=reason or "")
+    else:
+        receipt = jobs.train(workspace, training_set, instant(interval_end), report=report)
     show_receipt(receipt, as_json)
 
 

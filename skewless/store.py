@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-    from skewless.ledger.scheduled import Stretch
     from skewless.offline.retrieval import Ask, AsOf
-    from skewless.offline.spine import Span
     from skewless.online.keys import KeyKind
     from skewless.online.reader import Answer, OnlineReader
-    from skewless.plan.repo import Selection
 
 
 class FeatureStore:
@@ -98,52 +95,53 @@ class FeatureStore:
     def _asks(
         self, spine: DataFrame, features: Features, as_of: str, explain: bool, timestamp_field: str
     ) -> list[Ask]:
+        from skewless.offline.asking import Sources, check_spine, seeing
         from skewless.offline.retrieval import AsOf
-        from skewless.offline.spine import check_columns, check_times
 
         if as_of not in get_args(AsOf):
             known = ", ".join(map(repr, get_args(AsOf)))
             raise UsageError(
                 f"as_of={as_of!r} is not supported{did_you_mean(as_of, get_args(AsOf))}; use one of {known}"
             )
-        asks = [self._ask(selection) for selection in self.workspace.repo.resolve(features)]
-        added = [name for ask in asks for name in (*ask.added, *(ask.explained if explain else ()))]
-        check_columns(spine, [ask.bound for ask in asks], added, timestamp_field)
-        spans = check_times(spine, timestamp_field, self.workspace.clock.now())
-        times = (spans[0][0], spans[-1][1]) if spans else None
-        return [
-            ask.seeing(self._stretches(ask, spans) if as_of == "scheduled" else None, times) for ask in asks
-        ]
+        asks = Sources(self.spark, self.settings.warehouse).asks(self.workspace.repo.resolve(features))
+        told = [name for ask in asks for name in ask.explained] if explain else []
+        check_spine(spine, asks, added=told, timestamp_field=timestamp_field)
+        events_of = (lambda view: self.workspace.ledger(view).read()) if as_of == "scheduled" else None
+        now = self.workspace.clock.now()
+        return seeing(spine, asks, events_of, timestamp_field=timestamp_field, now=now)
 
-    def _ask(self, selection: Selection) -> Ask:
-        from skewless.offline.binding import BoundView
-        from skewless.offline.retrieval import Ask
-        from skewless.offline.source import read_source
+    def training_set(self, name: str, version: int | None = None) -> DataFrame:
+        """The rows of a training set: of every interval, the newest revision that passed or was accepted.
 
-        view = selection.view
-        bound = BoundView(view, read_source(self.spark, view.source, self.settings.warehouse))
-        return Ask(view.name, bound, selection.fields, self.workspace.feature_table(view))
+        version  names a state for good, as the receipt of `skewless train` tells it: the same rows for ever, whatever
+                 is built, and however the definition is changed, later; default: the newest state under the present
+                 definition
+        returns  the spine's columns, then one per feature, `<view>__<field>`
 
-    def _stretches(self, ask: Ask, spans: Sequence[Span]) -> tuple[Stretch, ...]:
-        from skewless.ledger.scheduled import stretches
-        from skewless.plan.fingerprint import fingerprint
+        UsageError for an unknown set or version, and where there is nothing yet.
+        """
+        from skewless.ledger.versions import newest_in_force, revisions_in_force
+        from skewless.offline.failures import explained
+        from skewless.plan.fingerprint import definition_fingerprint, training_definition
 
-        if not spans:
-            return ()
-        view = ask.bound.view
-        events, asked = self.workspace.ledger(view).read(), fingerprint(view)
-        return tuple(
-            stretch
-            for first, last in spans
-            for stretch in stretches(
-                events,
-                first,
-                last,
-                schedule=view.timetable,
-                publish_delay=view.publish_delay,
-                fingerprint=asked,
-            )
-        )
+        found = self.workspace.repo.training_set(name)
+        ledger = self.workspace.training_ledger(found)
+        if version is not None and version not in ledger.versions:
+            raise UsageError(f"training set {name!r} has no version {version}{_there_are(ledger.versions)}")
+        events = ledger.read() if version is None else ledger.read_version(version)
+        newest = newest_in_force(events)
+        if version is None:
+            selections = self.workspace.repo.resolve(found.service)
+            asked = definition_fingerprint(training_definition(found, selections))
+        else:
+            asked = newest.fingerprint if newest and newest.fingerprint else ""
+        chosen = revisions_in_force(events, asked)
+        if not chosen:
+            raise UsageError(_nothing_in_force(name, version, ledger.versions))
+        with explained(f"reading training set {name}"):
+            columns = self.workspace.manifests(found).columns(chosen.values())
+            table = self.workspace.training_table(found, asked)
+            return table.read(self.spark, tuple(chosen.values()), columns)
 
     # -- serving ------------------------------------------------------------------------------------------
 
@@ -190,6 +188,20 @@ class FeatureStore:
         """Close the connections to the online store."""
         if "_reader" in self.__dict__:
             self._reader.close()
+
+
+def _there_are(versions: range) -> str:
+    return f"; there are 1 to {versions[-1]}" if versions else ""
+
+
+def _nothing_in_force(name: str, version: int | None, versions: range) -> str:
+    if version is not None:
+        return f"version {version} of training set {name!r} holds no rows: nothing had passed{_there_are(versions)}"
+    earlier = f"; what earlier definitions gave has versions up to {versions[-1]}" if versions else ""
+    return (
+        f"training set {name!r} has no rows in force under its present definition; build an interval: "
+        f"skewless train {name}{earlier}"
+    )
 
 
 def parse_key(name: str, text: str, kind: KeyKind | None) -> str | int:

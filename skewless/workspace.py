@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from skewless.errors import Problem, SetupError, UsageError
 from skewless.ledger.table import Ledger
-from skewless.model import FeatureView
+from skewless.ledger.versions import VersionedLedger
+from skewless.model import FeatureView, TrainingSet
 from skewless.plan import uris
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Repo, check_repo, load_repo
@@ -20,7 +21,9 @@ from skewless.timeline import Clock, FixedClock, SystemClock, due, format_instan
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from skewless.offline.manifest import Manifests
     from skewless.offline.tables import FeatureTable
+    from skewless.offline.training import TrainingTable
     from skewless.online.reconcile import OnlineView
     from skewless.quality.verdicts import Verdicts
 
@@ -88,6 +91,29 @@ class Workspace:
             view=view.name,
             ledger=self.ledger(view),
         )
+
+    def training_ledger(self, training_set: TrainingSet) -> VersionedLedger:
+        """The ledger of a training set."""
+        return VersionedLedger(uris.training_ledger(self.settings.warehouse, training_set.name), self.clock)
+
+    def training_verdicts(self, training_set: TrainingSet) -> Verdicts:
+        """The verdicts of a training set."""
+        from skewless.quality.verdicts import Verdicts
+
+        name = training_set.name
+        return Verdicts(uris.training_verdicts(self.settings.warehouse, name), name, self.clock)
+
+    def manifests(self, training_set: TrainingSet) -> Manifests:
+        """The manifests of a training set."""
+        from skewless.offline.manifest import Manifests
+
+        return Manifests(uris.training_manifests(self.settings.warehouse, training_set.name), self.clock)
+
+    def training_table(self, training_set: TrainingSet, fingerprint: str) -> TrainingTable:
+        """The revisions of a training set under one fingerprint."""
+        from skewless.offline.training import TrainingTable
+
+        return TrainingTable(uris.training_rows(self.settings.warehouse, training_set.name, fingerprint))
 
     def newest_due(self, view: FeatureView) -> datetime:
         """The newest snapshot time that is due by now."""

@@ -5,22 +5,27 @@ from skewless.jobs.check import check
 from skewless.jobs.operate import accept, expire, hold, release, rollback
 from skewless.jobs.publish import publish
 from skewless.jobs.receipts import to_json
+from skewless.jobs.replay import replay
 from skewless.jobs.status import ViewStatus, status
+from skewless.jobs.train import accept_training, train
 from skewless.jobs.training import training_rows, write_rows
 from skewless.jobs.validate import validate
 
 __all__ = [
     "ViewStatus",
     "accept",
+    "accept_training",
     "build",
     "check",
     "expire",
     "hold",
     "publish",
     "release",
+    "replay",
     "rollback",
     "status",
     "to_json",
+    "train",
     "training_rows",
     "validate",
     "write_rows",

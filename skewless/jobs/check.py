@@ -11,6 +11,7 @@ from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import newest_in_force
 from skewless.ledger.revisions import newest_build
 from skewless.ledger.standing import Standing, standings
+from skewless.ledger.table import Ledger
 from skewless.model import FeatureView
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import format_instant, from_micros, to_micros
@@ -42,7 +43,7 @@ def check(
         facts = _facts(workspace, view, events, built)
         verdict = judge(rows, view, snapshot_time=at, revision=revision, facts=facts)
     workspace.verdicts(view).append(verdict)
-    said = _tell(workspace, view, built, verdict)
+    said = tell(workspace, workspace.ledger(view), built, verdict)
     if said is Kind.BLOCKED:
         raise BlockedError(verdict.message())
     if said is Kind.WITHDRAWN:
@@ -105,13 +106,13 @@ def _facts(workspace: Workspace, view: FeatureView, events: tuple[Event, ...], b
     )
 
 
-def _tell(workspace: Workspace, view: FeatureView, built: Event, verdict: Verdict) -> Kind:
+def tell(workspace: Workspace, ledger: Ledger, built: Event, verdict: Verdict) -> Kind:
     """Enter a verdict that changes the revision's standing, and say what that is now.
 
     A blocked revision that passes now is usable from now, as if it were accepted; what a person accepted stays
     accepted; what a rollback withdrew stays withdrawn until a person accepts it.
     """
-    ledger, revision = workspace.ledger(view), built.revision or ""
+    revision = built.revision or ""
     standing = standings(ledger.read()).get(revision, Standing())
     if standing.withdrawn:
         return Kind.WITHDRAWN if verdict.passed else Kind.BLOCKED

@@ -11,6 +11,7 @@ from skewless.jobs.receipts import Accepted, Operated, Published, Report, silent
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import newest_in_force
 from skewless.ledger.standing import Standing, standings
+from skewless.ledger.table import Ledger
 from skewless.model import FeatureView
 from skewless.online import operations
 from skewless.online.reconcile import Agreement, reconcile
@@ -23,20 +24,30 @@ def accept(
     workspace: Workspace, view_name: str, snapshot_time: datetime | None = None, *, reason: str
 ) -> Accepted:
     """Accept the newest revision of a snapshot as it is, for readers and training rows from now on."""
-    if not reason.strip():
-        raise UsageError("an acceptance needs a reason, for whoever reads the ledger later: --reason '...'")
+    demand_reason(reason)
     view = workspace.repo.view(view_name)
     at = workspace.snapshot_time(view, snapshot_time)
     ledger = workspace.ledger(view)
-    events = ledger.read()
-    built = demand_build(view, events, at)
-    if standings(events).get(built.revision or "", Standing()).good:
-        return Accepted(view=view.name, snapshot_time=at, revision=built.revision or "", usable_from=None)
+    built = demand_build(view, ledger.read(), at)
+    usable_from = enter_acceptance(workspace, ledger, built, reason)
+    return Accepted(view=view.name, snapshot_time=at, revision=built.revision or "", usable_from=usable_from)
+
+
+def demand_reason(reason: str) -> None:
+    """UsageError for an acceptance without a reason."""
+    if not reason.strip():
+        raise UsageError("an acceptance needs a reason, for whoever reads the ledger later: --reason '...'")
+
+
+def enter_acceptance(workspace: Workspace, ledger: Ledger, built: Event, reason: str) -> datetime | None:
+    """Tell the ledger that a person accepts a build; from when on it is usable, None where it was good already."""
+    if standings(ledger.read()).get(built.revision or "", Standing()).good:
+        return None
     usable_from = workspace.clock.now()
     ledger.append(
         Event(
             kind=Kind.ACCEPTED,
-            snapshot_time=at,
+            snapshot_time=built.snapshot_time,
             revision=built.revision,
             fingerprint=built.fingerprint,
             usable_from=usable_from,
@@ -44,7 +55,7 @@ def accept(
             reason=reason,
         )
     )
-    return Accepted(view=view.name, snapshot_time=at, revision=built.revision or "", usable_from=usable_from)
+    return usable_from
 
 
 def hold(workspace: Workspace, view_name: str, *, reason: str | None = None) -> Operated:

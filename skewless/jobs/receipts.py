@@ -158,3 +158,56 @@ class Operated:
             "expire": f"is expired: readers get the expired row until `skewless release {self.view}`",
         }[self.action]
         return f"{self.view} {meaning}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """One interval of a training set that is in force: passed, or accepted.
+
+    version             of the training set, from now on: `store.training_set(name, version=...)`
+    unsettled_computed  the snapshots, as (view, snapshot time), that were computed since their runs had not ended
+    is_new              false where an equal revision was there
+    """
+
+    training_set: str
+    interval_start: datetime
+    interval_end: datetime
+    revision: str
+    rows: int
+    content_hash: str
+    fingerprint: str
+    verdict: str
+    version: int
+    message: str
+    warnings: tuple[str, ...] = ()
+    unsettled_computed: tuple[tuple[str, datetime], ...] = ()
+    is_new: bool = False
+
+    def __str__(self) -> str:
+        labels = f"[{format_instant(self.interval_start)}, {format_instant(self.interval_end)})"
+        what = "built" if self.is_new else "unchanged"
+        head = f"{self.training_set} of {labels}: {what}, {self.rows:,} rows, {self.revision}, version {self.version}"
+        return f"{head}\n{self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The proof that a revision was made again from its manifest, row for row."""
+
+    training_set: str
+    interval_start: datetime
+    interval_end: datetime
+    revision: str
+    rows: int
+    content_hash: str
+    sources: dict[str, int | None]
+
+    def __str__(self) -> str:
+        read = ", ".join(
+            f"{name} at {'its present state' if version is None else f'version {version}'}"
+            for name, version in self.sources.items()
+        )
+        return (
+            f"{self.training_set} {self.revision} was made again from its manifest, and is equal: "
+            f"{self.rows:,} rows, content {self.content_hash}\n  read: {read}"
+        )

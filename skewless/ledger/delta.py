@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,8 +26,10 @@ def open_table(uri: str) -> DeltaTable | None:
         return None
 
 
-def append_rows(uri: str, rows: pa.Table, *, indexed_columns: int = 0) -> None:
-    """Append rows in one commit; the table is made by the first.
+def append_rows(
+    uri: str, rows: pa.Table, *, indexed_columns: int = 0, properties: Mapping[str, str] | None = None
+) -> None:
+    """Append rows in one commit; the table is made by the first, with the table properties given.
 
     Appends are many and small: statistics cost more to read than the rows, so only the first
     `indexed_columns` have them; an open reads every commit since the last checkpoint, so these come often.
@@ -35,6 +37,7 @@ def append_rows(uri: str, rows: pa.Table, *, indexed_columns: int = 0) -> None:
     configuration: dict[str, str | None] = {
         "delta.dataSkippingNumIndexedCols": str(indexed_columns),
         "delta.checkpointInterval": "20",
+        **(properties or {}),
     }
     for attempt in range(_ATTEMPTS):
         table = open_table(uri) or DeltaTable.create(

@@ -23,6 +23,11 @@ class Seen:
     revision: str | None
     skipped: bool
 
+    @property
+    def how(self) -> str:
+        """Where its values come from: skipped (an older snapshot, stored or not), stored, or computed."""
+        return "skipped" if self.skipped else "stored" if self.revision else "computed"
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -53,6 +53,8 @@ class Ledger:
     Reads see what every process has appended. Files that were read once are not read again.
     """
 
+    _properties: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, uri: str, clock: Clock) -> None:
         """Nothing is opened or made before the first read or append."""
         self.uri = str(uri)
@@ -74,7 +76,7 @@ class Ledger:
             seen = (str(table.metadata().id), table.version())
             if seen != self._seen:
                 self._files = self._read_files(table)
-                self._events = _in_order(event for events in self._files.values() for event in events)
+                self._events = in_order(event for events in self._files.values() for event in events)
                 self._seen = seen
         return self._events
 
@@ -97,7 +99,7 @@ class Ledger:
                 stamp += MICROSECOND
         if fresh:
             with self._failing("written"):
-                append_rows(self.uri, _to_arrow(fresh))
+                append_rows(self.uri, _to_arrow(fresh), properties=self._properties)
         return tuple(entered[event.event_id] for event in events)
 
     def _read_files(self, table: DeltaTable) -> dict[str, list[Event]]:
@@ -112,7 +114,7 @@ class Ledger:
         return failing_as(LedgerError, f"the ledger at {self.uri} cannot be {verb}", _ADVICE)
 
 
-def _in_order(events: Iterator[Event]) -> tuple[Event, ...]:
+def in_order(events: Iterator[Event]) -> tuple[Event, ...]:
     """Sorted; of an event that was written twice, the copy recorded first."""
     first: dict[str, Event] = {}
     for event in sorted(events, key=lambda event: (event.recorded_at, event.event_id)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import cast
 
 from skewless.model.checks import (
     as_instant,
@@ -94,6 +95,11 @@ class TrainingSet:
             tags=as_tuple(self.tags),
         )
         settle(self)
+
+    @property
+    def timetable(self) -> Schedule:
+        """The schedule, which may have been written as a string."""
+        return cast(Schedule, self.schedule)
 
     def problems(self) -> Iterator[str]:
         """Every mistake that can be seen without the other definitions."""

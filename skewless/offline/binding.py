@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -15,11 +15,10 @@ from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import FeatureView, Field
 from skewless.model.field import NUMBERS
 from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
+from skewless.offline.lifetimes import NESTED, orderable, with_lifetimes
 from skewless.offline.source import SourceRows, demand_column, quoted
 from skewless.plan import sql
 from skewless.timeline import MICROSECOND
-
-_NESTED = (T.ArrayType, T.MapType, T.StructType)
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class BoundView:
                 yield f"{rule} needs numbers, and {aggregate.column!r} is {read.simpleString()}"
         if aggregate and aggregate.column and aggregate.function in ("min", "max"):
             read = types[guarded or ""]
-            if isinstance(read, _NESTED):
+            if isinstance(read, NESTED):
                 yield f"{aggregate.function} needs values that have an order, not {read.simpleString()}"
         natural, declared = self.natural_type(item), item.dtype.spark
         both_numbers = isinstance(natural, T.NumericType) and item.dtype.name in NUMBERS
@@ -186,17 +185,15 @@ class BoundView:
         ids = [
             F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)
         ]
-        ties = [self._orderable(column).alias(name) for name, column in self.tie_breakers.items()]
+        ties = [
+            orderable(column, self.source.types[column]).alias(name)
+            for name, column in self.tie_breakers.items()
+        ]
         prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
         rows = self.source.rows.select(*keys, *times, *ids, *ties, *prepared).where(F.col(KNOWN).isNotNull())
-        rows = _with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
+        rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
         wanted = [*program.row_keys, EVENT, KNOWN, SUPERSEDED, *self.tie_breakers, *self.expressions]
         return rows.select(*wanted).where(F.col(EVENT).isNotNull())
-
-    def _orderable(self, column: str) -> Column:
-        """A column that has an order; nested ones are ordered by their JSON text."""
-        nested = isinstance(self.source.types[column], _NESTED)
-        return F.to_json(F.col(quoted(column))) if nested else F.col(quoted(column))
 
 
 def _guarded(item: Field) -> str | None:
@@ -204,28 +201,3 @@ def _guarded(item: Field) -> str | None:
     if item.expression is None or item.where is None or item.expression.strip("`").isidentifier():
         return item.expression
     return f"CASE WHEN (\n{item.where}\n) THEN (\n{item.expression}\n) END"
-
-
-def _with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> DataFrame:
-    """Add when each row's successor became known: of the rows that share an event id, the one known last stands.
-
-    The order is that of *newest* with the known time first. A row with a null id stands alone.
-    """
-    if not ids:
-        return rows.withColumn(SUPERSEDED, F.lit(None).cast("bigint"))
-    names = [f"_sk_id{number}" for number in range(ids)]
-    types = {item.name: item.dataType for item in rows.schema.fields}
-    order = [part for name in (KNOWN, EVENT, *tie_breakers) for part in _total_order(name, types[name])]
-    successor = F.lead(KNOWN).over(Window.partitionBy(*names).orderBy(*order))
-    identified = F.lit(True)
-    for name in names:
-        identified = identified & F.col(name).isNotNull()
-    return rows.withColumn(SUPERSEDED, F.when(identified, successor))
-
-
-def _total_order(name: str, found: T.DataType) -> Iterator[Column]:
-    """Ascending, nulls first, NaN last; Spark holds -0.0 and 0.0 for equal, so their sign comes second."""
-    column = F.col(quoted(name))
-    yield column.asc_nulls_first()
-    if isinstance(found, T.FloatType | T.DoubleType):
-        yield F.when(column == 0, column.cast("string") != "-0.0").asc_nulls_first()

@@ -15,9 +15,10 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
-from skewless.offline.kernel import BUCKET, CUTOFF, EVENT, KNOWN, SNAPSHOT, SUPERSEDED
+from skewless.offline.kernel import BUCKET, CUTOFF, EVENT, SNAPSHOT
+from skewless.offline.lifetimes import stands_between
 from skewless.offline.source import quoted
-from skewless.timeline import MICROSECOND, happened, known, superseded, within
+from skewless.timeline import MICROSECOND, happened, within
 
 BUCKETS = 16
 
@@ -107,6 +108,5 @@ def newest_event(bound: BoundView, moment: Moment) -> int | None:
 
 
 def _visible_between(bound: BoundView, first: Moment, last: Moment) -> DataFrame:
-    gone_before = F.coalesce(superseded(F.col(SUPERSEDED), F.lit(first.cutoff)), F.lit(False))
-    rows = bound.rows.where(known(F.col(KNOWN), F.lit(last.cutoff)) & ~gone_before)
+    rows = bound.rows.where(stands_between(first.cutoff, last.cutoff))
     return rows.where(happened(F.col(EVENT), F.lit(last.snapshot)))

@@ -138,7 +138,7 @@ class _Finder:
                 to_micros(stretch.seen.snapshot_time),
                 to_micros(stretch.seen.snapshot_time + delay),
                 stretch.seen.revision,
-                "skipped" if stretch.seen.skipped else "stored" if stretch.seen.revision else "computed",
+                stretch.seen.how,
             )
             for stretch in ask.stretches
         )

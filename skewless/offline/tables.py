@@ -25,6 +25,13 @@ from skewless.timeline import to_micros
 
 _LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")
 
+# Microseconds also where a timestamp stands without a zone, or deep inside a value.
+_JSON = {
+    "ignoreNullFields": "true",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+}
+
 SNAPSHOT_TIME, REVISION = "_snapshot_time", "_revision"
 
 
@@ -56,13 +63,7 @@ class FeatureTable:
             F.lit(revision).alias(REVISION),
             *self.view.fields,
         )
-        writer = stamped.write.format("delta").mode("append").partitionBy(REVISION)
-        try:
-            writer.save(self.uri)
-        except PySparkException as error:
-            if not _LOST_RACE.search(str(error)):
-                raise
-            writer.save(self.uri)  # another interval's build made the table meanwhile
+        append_revision(stamped, self.uri)
 
     def read(self, spark: SparkSession, revisions: Sequence[str]) -> DataFrame:
         """The rows of some revisions: join keys, _snapshot_time, _revision, fields."""
@@ -99,20 +100,42 @@ class FeatureTable:
             ) from error
 
 
+def append_revision(stamped: DataFrame, uri: str, **options: str) -> None:
+    """Append rows that bear the number of their revision in `_revision`; the table is made by the first."""
+    writer = stamped.write.format("delta").mode("append").options(**options).partitionBy(REVISION)
+    try:
+        writer.save(uri)
+    except PySparkException as error:
+        if not _LOST_RACE.search(str(error)):
+            raise
+        writer.save(uri)  # another interval's build made the table meanwhile
+
+
 def content_of(rows: DataFrame) -> Content:
     """Count and hash rows, whatever their order.
 
     Each row's canonical JSON is hashed with SHA-256, whose first 240 bits are summed in four parts: equal multisets
     of rows, and in all likelihood only those, have equal sums. JSON tells -0.0 from 0.0 and leaves nulls out.
     """
-    columns = [_exact(item).alias(item.name) for item in rows.schema.fields]
-    text = F.to_json(F.struct(*columns), {"ignoreNullFields": "true"})  # whatever the session says
-    digests = rows.select(F.sha2(text, 256).alias("digest"))
+    digests = rows.select(F.sha2(canonical_json(rows.schema.fields), 256).alias("digest"))
     parts = [
         F.conv(F.substring("digest", 1 + 15 * part, 15), 16, 10).cast("decimal(38,0)") for part in range(4)
     ]
     count, *sums = digests.agg(F.count("*"), *(F.sum(part) for part in parts)).first() or (0,)
     return Content(int(count), hashlib.sha256(repr([count, *map(str, sums)]).encode()).hexdigest())
+
+
+def hash_of_each_column(rows: DataFrame) -> dict[str, int | None]:
+    """A hash of each column's values, whatever their order: to say where contents differ."""
+    hashes = [F.xxhash64(canonical_json([item])).cast("decimal(38,0)") for item in rows.schema.fields]
+    found = rows.agg(*(F.sum(value).alias(f"c{number}") for number, value in enumerate(hashes))).first()
+    return dict(zip(rows.columns, found or (), strict=True))
+
+
+def canonical_json(fields: Sequence[T.StructField]) -> Column:
+    """Columns as one JSON text that loses nothing, whatever the session says."""
+    columns = [_exact(item).alias(item.name) for item in fields]
+    return F.to_json(F.struct(*columns), _JSON)
 
 
 def _exact(item: T.StructField) -> Column:

@@ -1,4 +1,4 @@
-"""Great Expectations, at the edge: a view's expectations go in with a DataFrame, results come out.
+"""Great Expectations, at the edge: expectations go in with a DataFrame, results come out.
 
 It takes seconds to import, so nothing does before a check, or `skewless validate`, asks.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from skewless.errors import DefinitionError, Problem, did_you_mean
 from skewless.model.expectation import Expectation
 from skewless.model.origin import located
+from skewless.model.service import TrainingSet
 from skewless.model.view import FeatureView
 from skewless.quality.sentences import claim, counted
 from skewless.quality.verdict import CheckResult
@@ -27,7 +28,7 @@ _BROKEN = {
 }
 
 
-def validate_expectations(view: FeatureView) -> list[Problem]:
+def validate_expectations(view: FeatureView | TrainingSet) -> list[Problem]:
     """Every expectation that Great Expectations does not know or would not take, without any data."""
     with _quiet():
         return [
@@ -35,10 +36,11 @@ def validate_expectations(view: FeatureView) -> list[Problem]:
         ]
 
 
-def gx_results(df: DataFrame, view: FeatureView) -> list[CheckResult]:
-    """Run the view's expectations on a Spark DataFrame, classic or Connect; one result each, in their order.
+def gx_results(df: DataFrame, view: FeatureView | TrainingSet) -> list[CheckResult]:
+    """Run the expectations of a view or training set on a Spark DataFrame, classic or Connect.
 
-    An expectation that Great Expectations cannot evaluate is a failed result that says why, never a pass.
+    One result each, in their order. An expectation that Great Expectations cannot evaluate is a failed result that
+    says why, never a pass.
     Raises DefinitionError when an expectation is unknown or its arguments are wrong.
     """
     if problems := validate_expectations(view):

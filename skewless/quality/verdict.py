@@ -70,16 +70,25 @@ class Verdict:
 
     def _blocked_lines(self) -> list[str]:
         failed = f"{len(self.failures)} of its {_count(len(self.results), 'check')} failed"
-        where = f"{self.view} --snapshot-time {format_instant(self.snapshot_time)}"
         return [
-            f"{self._name} was not published: {failed}",
+            f"{self._name} {self._outcome}: {failed}",
             *(f"  {result.sentence}" for result in self.failures),
             *_warning_lines(self.warnings),
+            *self._way_out(),
+        ]
+
+    def _way_out(self) -> list[str]:
+        where = f"{self.view} --snapshot-time {format_instant(self.snapshot_time)}"
+        return [
             "Readers keep the previous snapshot. If the source corrects itself, nothing is to be done; else",
             "  repair the source and build again (in Airflow: clear the run from build), or",
             f"  use a late correction:  skewless build {where} --known-until now",
             f'  or accept it as it is:  skewless accept {where} --reason "..."',
         ]
+
+    @property
+    def _outcome(self) -> str:
+        return "was not published"
 
     @property
     def _name(self) -> str:

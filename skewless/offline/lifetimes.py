@@ -1,0 +1,53 @@
+"""From when to when a row of a source stands: known from one instant on, until its successor is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED
+from skewless.offline.source import quoted
+from skewless.timeline import known, superseded
+
+NESTED = (T.ArrayType, T.MapType, T.StructType)
+
+
+def with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> DataFrame:
+    """Add when each row's successor became known: of the rows that share an event id, the one known last stands.
+
+    rows  with _sk_event and _sk_known in microseconds, the columns of the event id as _sk_id<n>, the tie-breakers
+    The order is that of *newest* with the known time first. A row with a null id stands alone.
+    """
+    if not ids:
+        return rows.withColumn(SUPERSEDED, F.lit(None).cast("bigint"))
+    names = [f"_sk_id{number}" for number in range(ids)]
+    types = {item.name: item.dataType for item in rows.schema.fields}
+    order = [part for name in (KNOWN, EVENT, *tie_breakers) for part in _total_order(name, types[name])]
+    successor = F.lead(KNOWN).over(Window.partitionBy(*names).orderBy(*order))
+    identified = F.lit(True)
+    for name in names:
+        identified = identified & F.col(name).isNotNull()
+    return rows.withColumn(SUPERSEDED, F.when(identified, successor))
+
+
+def stands_between(first: int, last: int) -> Column:
+    """Whether some cutoff from the first to the last, in microseconds, sees the row: known, and not given way."""
+    gone_before = F.coalesce(superseded(F.col(SUPERSEDED), F.lit(first)), F.lit(False))
+    seen: Column = known(F.col(KNOWN), F.lit(last)) & ~gone_before
+    return seen
+
+
+def orderable(column: str, found: T.DataType) -> Column:
+    """A column that has an order; nested ones are ordered by their JSON text."""
+    return F.to_json(F.col(quoted(column))) if isinstance(found, NESTED) else F.col(quoted(column))
+
+
+def _total_order(name: str, found: T.DataType) -> Iterator[Column]:
+    """Ascending, nulls first, NaN last; Spark holds -0.0 and 0.0 for equal, so their sign comes second."""
+    column = F.col(quoted(name))
+    yield column.asc_nulls_first()
+    if isinstance(found, T.FloatType | T.DoubleType):
+        yield F.when(column == 0, column.cast("string") != "-0.0").asc_nulls_first()
