@@ -1,7 +1,7 @@
 # Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-slow lint format up stop status logs lock clean
+.PHONY: help setup jars demo test test-slow lint format up stop status logs screenshots lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ logs: setup  ## Follow the services' logs until Ctrl-C
 
 stop:  ## End the services that demo and up started
 	@test ! -x .venv/bin/skewless || .venv/bin/skewless stop
+
+screenshots: setup  ## Take the pictures of docs/operations.md from the running demo (needs chromium)
+	@.venv/bin/python -m scripts.screenshots
 
 lock:  ## Make requirements.txt again from pyproject.toml (needs uv)
 	@scripts/lock.sh
