@@ -42,7 +42,21 @@ class Command:
 
     def run(self, say: Callable[[str], None]) -> Ended:
         """Run it to its end; each line of progress is said as it comes."""
-        self._process = process = subprocess.Popen(
+        process = self._start()
+        printed: list[str] = []
+        reader = threading.Thread(target=_gather, args=(process.stdout, printed), daemon=True)
+        reader.start()
+        try:
+            error = _follow(process.stderr, say)
+            code = process.wait()
+        except BaseException:  # Airflow's time-out for a task, which would otherwise wait for the command
+            self.kill()
+            raise
+        reader.join()
+        return Ended(code, _receipt(printed), error)
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._process = subprocess.Popen(
             self._words,
             cwd=self._folder,
             env=self._environment,
@@ -54,20 +68,7 @@ class Command:
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
-        assert process.stdout is not None, "a pipe"
-        assert process.stderr is not None, "a pipe"
-        printed: list[str] = []
-        reader = threading.Thread(target=_gather, args=(process.stdout, printed), daemon=True)
-        reader.start()
-        error = None
-        for line in process.stderr:
-            told = _told_error(line)
-            error = told or error
-            if told is None and line.strip():
-                say(line.rstrip())
-        code = process.wait()
-        reader.join()
-        return Ended(code, _receipt(printed), error)
+        return self._process
 
     def kill(self) -> None:
         """Ask every process of the command to end, and kill what has not within a few seconds; return at once."""
@@ -92,8 +93,23 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def _gather(stream: IO[str], lines: list[str]) -> None:
-    lines.extend(stream)
+def _gather(stream: IO[str] | None, lines: list[str]) -> None:
+    assert stream is not None, "a pipe"
+    with stream:
+        lines.extend(stream)
+
+
+def _follow(stream: IO[str] | None, say: Callable[[str], None]) -> str | None:
+    """Say each line of progress, and give the command's error where it told one."""
+    assert stream is not None, "a pipe"
+    error = None
+    with stream:
+        for line in stream:
+            told = _told_error(line)
+            error = told or error
+            if told is None and line.strip():
+                say(line.rstrip())
+    return error
 
 
 def _told_error(line: str) -> str | None:
