@@ -115,6 +115,14 @@ def read_examples(page: Path) -> Examples:
     return found
 
 
+def table_of(page: Path, column: str) -> tuple[Row, ...]:
+    """The rows of the page's one table that has the column; ValueError where there are more, or none."""
+    (rows,) = [
+        item for _, item in _heads_and_tables(page) if isinstance(item, list) and column in item[0].cells
+    ]
+    return tuple(rows)
+
+
 def _begun(head: re.Match[str], earlier: list[Example]) -> Example:
     title, view, as_of, same_rows = head.groups()
     example = Example(title, view, as_of or "scheduled")

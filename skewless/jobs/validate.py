@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from skewless.errors import DefinitionError
+from skewless.model import FeatureView, TrainingSet
 from skewless.plan.repo import Repo, check_repo
 
 
@@ -19,8 +20,8 @@ def validate(folder: str | Path) -> Repo:
     if importlib.util.find_spec("great_expectations"):
         from skewless.quality import validate_expectations
 
-        for view in repo.views.values():
-            found += validate_expectations(view)
+        checked: list[FeatureView | TrainingSet] = [*repo.views.values(), *repo.training_sets.values()]
+        found += [problem for item in checked for problem in validate_expectations(item)]
     if found:
         raise DefinitionError(found)
     return repo

@@ -113,3 +113,13 @@ class TrainingSet:
         yield from schedule_problems(self.schedule)
         if not all(isinstance(item, Expectation) for item in self.expectations):
             yield f"expectations={list(self.expectations)!r} holds something that is no Expectation"
+        elif isinstance(self.service, FeatureService) and not any(self.service.problems()):
+            yield from self._expectation_problems()
+
+    def _expectation_problems(self) -> Iterator[str]:
+        """The columns of the spine are known when it is read; a `view__feature` is known now."""
+        features = [reference.replace(":", "__") for reference in self.service.references]
+        views = {reference.partition(":")[0] for reference in self.service.references}
+        for expectation in self.expectations:
+            others = [name for name in expectation.columns if str(name).partition("__")[0] not in views]
+            yield from expectation.problems((*features, *others))

@@ -75,7 +75,7 @@ def read_source(
         rows = _read_table(spark, source)
     else:
         uri = under(warehouse, source.location)
-        version = _newest_version(source, uri) if version is None else version
+        version = _version(source, uri, version)
         rows = spark.read.format("delta").option("versionAsOf", version).load(uri)
     found = SourceRows(source, rows, version if source.path else None)
     _demand_timestamps(found)
@@ -105,16 +105,18 @@ def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
     return rows
 
 
-def _newest_version(source: DeltaSource, uri: str) -> int:
+def _version(source: DeltaSource, uri: str, asked: int | None) -> int:
+    """The version asked for, or the newest, if the table has it."""
     try:
-        return DeltaTable(uri).version()
+        return DeltaTable(uri, version=asked).version()
     except TableNotFoundError as error:
         raise DataError(
             f"source {source.name!r}: there is no Delta table at {uri}; load it, or correct path= in its definition"
         ) from error
     except (DeltaError, OSError, ValueError) as error:
+        what = "the Delta table" if asked is None else f"version {asked} of the Delta table"
         raise DataError(
-            f"source {source.name!r}: the Delta table at {uri} cannot be read: {first_line(error)}; restore it, "
+            f"source {source.name!r}: {what} at {uri} cannot be read: {first_line(error)}; restore it, "
             "or load it again"
         ) from error
 

@@ -64,13 +64,13 @@ def check_training(
 
     Raises DefinitionError when an expectation is unknown or its arguments are wrong.
     """
-    results = [*_builtin_results(facts), *gx_results(df, training_set)]
+    results = [*builtin_results(facts), *gx_results(df, training_set)]
     return TrainingVerdict(
         view=training_set.name, snapshot_time=interval_end, revision=revision, results=tuple(results)
     )
 
 
-def _builtin_results(facts: TrainingFacts) -> list[CheckResult]:
+def builtin_results(facts: TrainingFacts) -> list[CheckResult]:
     """An interval without labels is no mistake of the join, so it warns; whoever knows better expects a row count."""
     return [
         CheckResult(

@@ -130,6 +130,9 @@ MISTAKES = {
     lambda: training_set(label_delay=-DAY): "label_delay is -1 day, 0:00:00; it must be zero or longer",
     lambda: training_set(settle_timeout=6): "settle_timeout is 6; give a timedelta",
     lambda: training_set(start=2013): "start is 2013; give a datetime",
+    lambda: training_set(
+        expectations=[Expectation("expect_column_max_to_be_between", column="v__devic")]
+    ): "there is no column 'v__devic' (did you mean 'v__device'?)",
     lambda: training_set(expectations=[1]): "expectations=[1] holds something that is no Expectation",
 }
 
