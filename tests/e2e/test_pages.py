@@ -311,7 +311,7 @@ def test_the_page_of_a_view_lists_its_snapshots(pages: Browser):
 def test_the_tab_of_a_views_dag_is_that_views_page_and_of_another_dag_says_so(pages: Browser):
     assert shown(pages, "/skewless/dags/features.recent").row("Snapshot")[1] == "Verdict"
     assert (
-        "'training.x' is not the DAG of a feature view" in shown(pages, "/skewless/dags/training.x", 404).text
+        "training.x is not the DAG of a feature view" in shown(pages, "/skewless/dags/training.x", 404).text
     )
 
 

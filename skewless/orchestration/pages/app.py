@@ -84,7 +84,7 @@ def make_app(access: Access, opened: Callable[[], Opened]) -> FastAPI:
     def of_dag(request: Request, dag: str) -> Response:
         name = view_of(dag)
         if name is None:
-            raise UsageError(f"{dag!r} is not the DAG of a feature view: it makes no snapshots")
+            return _failed(request, 404, f"{dag} is not the DAG of a feature view", title="No snapshots")
         return RedirectResponse(f"{_base(request)}/views/{quote(name, safe='')}")
 
     @app.exception_handler(RoutingError)
@@ -144,10 +144,11 @@ def _answer(
     return _page(request, 200, template, problems=problems, **shown)
 
 
-def _failed(request: Request, code: int, message: str) -> Response:
+def _failed(request: Request, code: int, message: str, title: str | None = None) -> Response:
     if _wants_json(request):
         return JSONResponse({"error": message}, code)
-    return _page(request, code, "error.html", problems=(), title=_TITLES.get(code, "Error"), message=message)
+    named = title or _TITLES.get(code, "Error")
+    return _page(request, code, "error.html", problems=(), title=named, message=message)
 
 
 def _page(request: Request, code: int, template: str, **shown: Any) -> HTMLResponse:

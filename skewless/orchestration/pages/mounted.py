@@ -48,7 +48,7 @@ def external_views(base_url: str) -> list[dict[str, str]]:
     """
     place = f"{urlsplit(base_url).path.rstrip('/')}{PREFIX}"
     return [
-        {"name": "Feature views", "href": f"{place}/views", "url_route": ROUTE, "destination": "nav"},
+        {"name": "Features", "href": f"{place}/views", "url_route": ROUTE, "destination": "nav"},
         {
             "name": "Snapshots",
             "href": f"{place}/dags/{{DAG_ID}}",
