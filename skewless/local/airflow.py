@@ -159,12 +159,12 @@ def start(settings: Settings, process: str) -> None:
 def wait(settings: Settings, process: str) -> None:
     """Wait until a process that was started works; SetupError, with the end of its log, when it ends."""
     server = child(settings, process)
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while not healthy(settings, process):
         if server.pid() is None:
             raise SetupError(f"Airflow's {process} ended; its log {server.log} ends with\n{server.tail()}")
         if time.monotonic() > deadline:
-            raise SetupError(f"Airflow's {process} does not work after three minutes; look at {server.log}")
+            raise SetupError(f"Airflow's {process} does not work after five minutes; look at {server.log}")
         time.sleep(0.5)
     if process == "api-server":
         make_pool(settings)

@@ -14,6 +14,8 @@ from skewless.local.process import Child
 from skewless.settings import Settings
 
 AIRFLOW = ("PostgreSQL", *airflow.PROCESSES, "watcher")  # what `up` starts only when asked for Airflow
+# Their heartbeats are late on a busy machine, and to restart the scheduler ends its tasks.
+_AIRFLOW_PATIENCE = dict.fromkeys(("scheduler", "dag-processor", "triggerer"), 300.0)
 
 
 def _nothing() -> None:
@@ -113,7 +115,7 @@ def _airflow(settings: Settings) -> list[Part]:
             start=partial(airflow.start, settings, process),
             healthy=partial(airflow.healthy, settings, process),
             wait=partial(airflow.wait, settings, process),
-            patience=90.0,
+            patience=_AIRFLOW_PATIENCE.get(process, 120.0),
         )
         for process in airflow.PROCESSES
     ]

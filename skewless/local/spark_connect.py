@@ -118,6 +118,7 @@ def _server_conf(folder: Path, address: str, number: int) -> dict[str, str]:
         "spark.sql.catalogImplementation": "in-memory",
         # A killed client's query ends soon after it; its session stays, for the next client of the slot.
         "spark.connect.execute.manager.detachedTimeout": "15s",
+        "spark.connect.execute.manager.maintenanceInterval": "5s",  # how often it looks for such queries
         "spark.connect.session.manager.defaultSessionTimeout": "-1",
     }
 
@@ -157,12 +158,12 @@ def delta_jars(settings: Settings) -> list[Path]:
 
 
 def _wait_until_listening(server: Child, number: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not listens(number):
         if server.pid() is None:
             raise SetupError(f"Spark did not start; its log {server.log} ends with\n{server.tail()}")
         if time.monotonic() > deadline:
-            raise SetupError(f"the Spark server did not listen within two minutes; look at {server.log}")
+            raise SetupError(f"the Spark server did not listen within five minutes; look at {server.log}")
         time.sleep(0.1)
 
 

@@ -6,18 +6,25 @@ In a script that spark-submit runs, it is the session of that spark-submit, with
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.utils import is_remote
 
 from skewless.errors import SetupError, first_line
 from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.client.retries import RetryPolicy
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 
 def open_session(address: str, jars: Path | None = None, python: str = sys.executable) -> SparkSession:
@@ -56,16 +63,35 @@ def _end(session: SparkSession) -> None:
         gateway.close()
 
 
+def _patience() -> RetryPolicy:
+    """Look for a server that went away for about 15 seconds; Spark's client would for ten minutes.
+
+    A server that comes back is a new one, and knows nothing of this session: the command has to begin again.
+    """
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    return DefaultPolicy(max_retries=6, max_backoff=5_000, max_server_retry_delay=5_000)
+
+
 def submitted() -> bool:
     """Tell whether spark-submit runs this process, which then has a Spark to itself."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
+def interrupt() -> None:
+    """End what this process runs on a Spark Connect server, if it has a session there; never raises."""
+    session = SparkSession.getActiveSession() if is_remote() else None
+    if session is not None:
+        with contextlib.suppress(PySparkException):  # no server, no query
+            session.interruptAll()
+
+
 def _connect(address: str) -> SparkSession:
     try:
-        url = urlsplit(address)  # Spark's client would try for minutes
+        url = urlsplit(address)
         socket.create_connection((url.hostname or "", url.port or 15002), timeout=5).close()
         session = SparkSession.builder.remote(address).getOrCreate()
+        cast("ConnectSession", session).client.set_retry_policies([_patience()])
         session.conf.set("spark.sql.session.timeZone", "UTC")
     except (PySparkException, RuntimeError, OSError, ValueError) as error:
         raise SetupError(
