@@ -464,7 +464,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     command: Callable[..., Any] = typer.main.get_command(app)
     try:
-        command([word for word in given if word != "--debug"], prog_name="skewless")
+        with ended_by_signals():
+            command([word for word in given if word != "--debug"], prog_name="skewless")
     except (SkewlessError, ModuleNotFoundError) as raised:
         error = missing(raised) if isinstance(raised, ModuleNotFoundError) else raised
         if debug:
