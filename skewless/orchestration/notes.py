@@ -48,12 +48,14 @@ def _told(task: str, receipt: Mapping[str, Any]) -> list[str]:
     told = []
     if task in ("build", "train") and receipt.get("rows") is not None:
         told.append(f"{receipt['rows']:,} rows")
-    if task == "check" and receipt.get("verdict"):
+    if task in ("check", "train") and receipt.get("verdict"):
         count = len(receipt.get("warnings") or ())
         warned = f" with {count} warning{'' if count == 1 else 's'}" if count else ""
         told.append(f"{receipt['verdict']}{warned}")
     if task == "publish" and receipt.get("outcome"):
         told.append(_published(receipt))
+    if task == "train" and receipt.get("version"):
+        told.append(f"version {receipt['version']}")
     return told
 
 

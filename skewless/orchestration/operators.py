@@ -132,5 +132,6 @@ def _actor(context: Context) -> dict[str, str]:
 
 
 def _unexplained(job: str, code: int) -> str:
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    number = -code if code < 0 else code - 128  # the signal itself, or the shell's and our own way to tell it
+    how = f"was ended by signal {number}" if number > 0 else f"ended with exit code {code}"
     return f"{job} {how} and said nothing of why; its last lines are above"

@@ -330,11 +330,17 @@ def test_every_mistake_in_the_features_folder_is_told_at_once(copy: Shop) -> Non
     path.write_text(
         "from skewless import Entity\n\nEntity(name='1st', join_keys=[])\nimport nothing_like_it\n"
     )
-    for command in (["validate"], ["build", "spending"], ["plan"]):
+    for command in (["validate"], ["plan"]):
         err = refused(copy, 2, "features/more.py:3: ...features/more.py:4: ", *command)
         assert "1st" in err
         assert "nothing_like_it" in err
     refused(copy, 2, "features/more.py:4: ", "validate")
+    told = "ignored: features/more.py:3: 1st"
+    for command in ("check", "publish"):  # a mistake elsewhere stops no view
+        ran = copy.cli(command, "spending", "-t", WHEN)
+        assert (ran.code, told in ran.err) == (0, True), ran.err
+    refused(copy, 2, "error: features/more.py:3: 1st: entity name '1st' is not a name", "build", "1st")
+    refused(copy, 2, "no feature view 'mre'...may be in a file that is wrong:...more.py:4: ", "build", "mre")
     path.unlink()
     path.parent.rename(path.parent.with_name("moved"))
     refused(copy, 2, "there is no folder ...features", "validate")

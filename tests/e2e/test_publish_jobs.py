@@ -105,6 +105,38 @@ def test_a_publish_that_is_overtaken_or_held_under_way_says_so_as_if_it_had_come
     assert world.seen("recent") == (1, SECOND)
 
 
+def test_a_run_that_catches_up_leaves_readers_to_the_newest_due_snapshots_own_run(world: World):
+    publish_all(world, FIRST)
+    for t in (SECOND, THIRD, HOUR - timedelta(hours=1)):
+        world.stored("recent", t, (1, float(t.hour), 1))
+    world.at(HOUR + DUE - minutes(1))  # an hour ago is the newest that is due
+    newest = HOUR - timedelta(hours=1)
+    caught_up = jobs.publish(world.workspace, "recent", SECOND, if_newest=True)
+    assert (caught_up.outcome, caught_up.awaited) == ("offline_only", newest)
+    assert f"{format_instant(newest)} is due, and its own run publishes it" in str(caught_up)
+    assert kinds(world, SECOND) == [Kind.BUILT, Kind.PASSED, Kind.OFFLINE_ONLY]
+    assert world.seen("recent") == (1, FIRST)
+    live = jobs.publish(world.workspace, "recent", FIRST, if_newest=True)
+    assert live.outcome == "already_live"
+    code, out, _ = world.cli("publish", "recent", "-t", format_instant(newest), "--if-newest", "--json")
+    assert (code, json.loads(out)["outcome"]) == (0, "published")
+    assert world.seen("recent") == (2, newest)
+    assert jobs.publish(world.workspace, "recent", THIRD, if_newest=True).outcome == "offline_only"
+
+
+def test_a_blocked_newest_is_not_waited_for_and_a_repaired_one_goes_online_late(world: World):
+    publish_all(world, FIRST)
+    world.at(HOUR - timedelta(hours=1) + DUE - minutes(1))  # THIRD is the newest that is due
+    world.stored("recent", SECOND, (1, 99.0, 1), verdict=Kind.BLOCKED)
+    world.stored("recent", THIRD, (1, 99.0, 1), verdict=Kind.BLOCKED)
+    world.stored("recent", SECOND, (1, float(SECOND.hour), 1))  # the source was repaired, the run cleared
+    assert jobs.publish(world.workspace, "recent", SECOND, if_newest=True).outcome == "published"
+    assert world.seen("recent") == (2, SECOND)
+    world.stored("recent", THIRD, (1, float(THIRD.hour), 1))
+    assert jobs.publish(world.workspace, "recent", THIRD, if_newest=True).outcome == "published"
+    assert world.seen("recent") == (3, THIRD)
+
+
 def test_the_feature_lists_of_a_views_services_are_left_for_other_languages(world: World):
     world.define(
         f"{PAYMENTS}\nfrom skewless import FeatureService\n"

@@ -6,6 +6,7 @@ import pytest
 
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import (
+    awaited,
     first_flip_at,
     in_force,
     live_at,
@@ -249,6 +250,16 @@ def test_a_snapshot_is_settled_by_what_became_of_its_publish(kind):
     events = history(Event(kind=kind, snapshot_time=T, revision="a"))
     assert settled(events, T) == (kind in {"published", "offline_only", "held", "blocked"})
     assert not settled(events, at("11:00"))
+
+
+def test_only_a_newer_snapshot_that_is_due_and_not_settled_is_awaited():
+    eleven = at("11:00")
+    assert awaited((), T, eleven)
+    assert not awaited((), T, T)
+    assert not awaited((), eleven, T)
+    for kind in Kind:
+        events = history(Event(kind=kind, snapshot_time=eleven, revision="a"))
+        assert awaited(events, T, eleven) != settled(events, eleven), kind
 
 
 # -- live -------------------------------------------------------------------------------------------------

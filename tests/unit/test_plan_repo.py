@@ -227,3 +227,24 @@ def test_names_are_looked_up_with_advice(repo: Repo):
     assert repo.training_set("rows").service is repo.service("model")
     with pytest.raises(UsageError, match=r"there is no training set 'row' \(did you mean 'rows'\?\)"):
         repo.training_set("row")
+
+
+def test_who_asks_for_a_view_that_is_wrong_is_told_its_own_mistakes(tmp_path: Path):
+    text = BASE + 'good, bad = view("good"), view("bad", schema=[])\nother = view("other", ttl=5)\n'
+    repo, problems = check_repo(write(tmp_path, a=text, b="import nothing_of_this_name"))
+    assert repo.problems == problems
+    assert repo.view("good").name == "good"
+    with pytest.raises(DefinitionError, match=r"a\.py:10: bad: the schema has no field") as told:
+        repo.view("bad")
+    assert len(told.value.problems) == 1
+    with pytest.raises(
+        UsageError, match=r"no feature view 'lost'.*\nIt may be in a file that is wrong:\n"
+    ) as lost:
+        repo.view("lost")
+    assert "b.py:5: b: ModuleNotFoundError" in str(lost.value)
+
+
+def test_where_all_is_good_an_unknown_name_is_unknown(repo: Repo):
+    with pytest.raises(UsageError) as told:
+        repo.view("three")
+    assert "wrong" not in str(told.value)

@@ -99,6 +99,26 @@ def test_the_longest_interval_spans_nights_weekends_and_leap_years(expression: s
 
 
 @pytest.mark.parametrize(
+    ("expression", "span", "most"),
+    [
+        ("@hourly", 0 * HOUR, 0),
+        ("@hourly", HOUR, 1),
+        ("@hourly", HOUR + MINUTE, 2),
+        ("@daily", 30 * HOUR, 2),
+        ("0,1 0 * * *", 24 * HOUR, 2),  # two a night are two, however near they lie
+        ("0 9-17 * * 1-5", 5 * HOUR, 5),
+        ("@yearly", HOUR, 1),
+    ],
+)
+def test_how_many_intervals_end_within_a_span(expression: str, span: timedelta, most: int):
+    assert Schedule(expression).most_intervals_in(span) == most
+
+
+def test_in_a_long_span_intervals_are_counted_by_proportion():
+    assert 1440 <= Schedule("* * * * *").most_intervals_in(24 * HOUR) <= 1450
+
+
+@pytest.mark.parametrize(
     "expression",
     ["hourly", "@hour", "", "* * * *", "* * * * * *", "61 * * * *", "R * * * *", "H 3 * * *", 5, None],
 )
