@@ -460,6 +460,8 @@ def _good_workspace() -> Workspace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; an error of ours is a message and an exit code, and a traceback only with --debug."""
+    from skewless.local.ending import ended_by_signals
+
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     command: Callable[..., Any] = typer.main.get_command(app)
