@@ -24,9 +24,8 @@ class VersionedLedger(Ledger):
         """The versions that there are, the newest last; LedgerError where the table cannot be read."""
         with self._failing("read"):
             table = open_table(self.uri)
-            return range(
-                1, 1 if table is None else table.version() + 1
-            )  # the first commit only makes the table
+            newest = 0 if table is None else table.version()
+            return range(1, newest + 1)  # the first commit only makes the table
 
     def read_version(self, version: int) -> tuple[Event, ...]:
         """The events that were there at one of the versions; LedgerError where they cannot be read."""
