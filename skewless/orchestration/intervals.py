@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from skewless.model import FeatureView
 from skewless.plan.compile import Plan
 from skewless.timeline import after, due, format_instant
+
+# A run by hand has the last interval that ended before its logical date. At the end itself a logical date is taken:
+# the next interval's scheduled run has it, since Airflow names that one by its start.
+_JUST_AFTER = timedelta(seconds=1)
 
 
 def refusal(plan: Plan, end: datetime | None, now: datetime) -> str | None:
@@ -16,7 +20,7 @@ def refusal(plan: Plan, end: datetime | None, now: datetime) -> str | None:
     try:
         interval = plan.schedule.interval_ending(end)
     except ValueError as error:
-        return f"{plan.dag_id}: {error}. Nothing was done; trigger it with one of these as logical date."
+        return f"{plan.dag_id}: {error}. Nothing was done; trigger it with a logical date just after one of these."
     if after(end, now):
         return (
             f"{plan.dag_id}: the interval {interval} has not ended; it is {format_instant(now)}. "
@@ -52,7 +56,7 @@ def _without_interval(plan: Plan, now: datetime) -> str:
     newest = plan.schedule.newest_at(now)
     return (
         f"{plan.dag_id}: this run has no data interval, since it was triggered without a logical date. "
-        f"Nothing was done. Trigger it with one: the logical date {format_instant(newest)} stands for the interval "
+        f"Nothing was done. Trigger it with one: {format_instant(newest + _JUST_AFTER)} stands for the interval "
         f"{plan.schedule.interval_ending(newest)}. "
         f"Or backfill that interval, or make it by hand: {by_hand(plan, newest)}"
     )

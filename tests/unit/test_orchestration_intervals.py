@@ -32,7 +32,7 @@ def test_a_closed_interval_after_the_start_is_welcome(hourly: Plan):
     ("end", "words"),
     [
         (None, "no data interval, since it was triggered without a logical date"),
-        (None, "the logical date 2026-11-24T10:00:00Z stands for the interval [2026-11-24T09:00:00Z, "),
+        (None, "Trigger it with one: 2026-11-24T10:00:01Z stands for the interval [2026-11-24T09:00:00Z, "),
         (None, "skewless build hourly --snapshot-time 2026-11-24T10:00:00Z"),
         (TEN - timedelta(minutes=1), "near are 2026-11-24T09:00:00Z and 2026-11-24T10:00:00Z"),
         (TEN + timedelta(hours=1), "has not ended; it is 2026-11-24T10:30:00Z"),
