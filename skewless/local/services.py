@@ -87,14 +87,14 @@ def _start(part: Part, progress: Progress) -> bool:
     return True
 
 
-def _answers(part: Part, attempts: int = 3) -> bool:
-    """Ask more than once: on a busy machine an answer may come late."""
-    for attempt in range(attempts):
-        if attempt:
-            time.sleep(1)
-        if part.healthy():
-            return True
-    return False
+def _answers(part: Part) -> bool:
+    """Ask for a quarter of its patience: on a busy machine an answer may come late."""
+    deadline = time.monotonic() + part.patience / 4
+    while not part.healthy():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
 
 
 def _status(part: Part) -> Service:
