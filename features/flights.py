@@ -197,4 +197,19 @@ flight_delays = TrainingSet(
         timestamp_field="event_timestamp",
         created_timestamp_column="created_timestamp",
     ),
+    expectations=[
+        Expectation("expect_column_values_to_be_unique", column="flight_id"),
+        Expectation("expect_column_values_to_be_in_set", column="origin", value_set=["EWR", "JFK", "LGA"]),
+        Expectation("expect_table_row_count_to_be_between", min_value=500, severity="warning"),
+        # A cancelled flight has no answer: in a blizzard half of them.
+        Expectation("expect_column_values_to_not_be_null", column="late", mostly=0.75, severity="warning"),
+        # Carriers without flights for a week would mean that the join finds nobody.
+        Expectation(
+            "expect_column_values_to_be_between",
+            column="carrier_delays__flights_7d",
+            min_value=1,
+            mostly=0.95,
+            severity="warning",
+        ),
+    ],
 )

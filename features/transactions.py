@@ -51,4 +51,5 @@ fraud_training = TrainingSet(
     schedule="@daily",
     label_delay=timedelta(days=0),
     spine=DeltaSource(name="labels", path="sources/labels", timestamp_field="event_timestamp"),
+    expectations=[Expectation("expect_column_values_to_not_be_null", column="fraud")],
 )

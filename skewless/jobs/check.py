@@ -53,7 +53,7 @@ def check(
         snapshot_time=at,
         revision=revision,
         verdict=said.value,
-        message=verdict.message() if verdict.passed else _accepted_message(verdict),
+        message=verdict.message() if verdict.passed else accepted_message(verdict),
         warnings=tuple(result.sentence for result in verdict.warnings),
     )
 
@@ -135,7 +135,8 @@ def tell(workspace: Workspace, ledger: Ledger, built: Event, verdict: Verdict) -
     return kind
 
 
-def _accepted_message(verdict: Verdict) -> str:
+def accepted_message(verdict: Verdict) -> str:
+    """What to say of a revision that a person accepted, and whose checks fail."""
     failed = [f"  {result.sentence}" for result in verdict.failures]
     at = format_instant(verdict.snapshot_time)
     return "\n".join([f"{verdict.view!r} at {at} was accepted, although its checks fail now", *failed])

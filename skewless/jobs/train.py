@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from skewless.errors import BlockedError, DefinitionError, UsageError
-from skewless.jobs.check import tell
+from skewless.jobs.check import accepted_message, tell
 from skewless.jobs.operate import demand_reason, enter_acceptance
 from skewless.jobs.receipts import Report, Trained, silent
 from skewless.ledger.events import Event, Kind
@@ -57,8 +57,9 @@ def train(
     said = tell(workspace, ledger, event, verdict)
     if said is Kind.BLOCKED:
         raise BlockedError(verdict.message())
+    message = verdict.message() if verdict.passed else accepted_message(verdict)
     return replace(
-        _receipt(workspace, asked, interval, event, said, verdict.message()),
+        _receipt(workspace, asked, interval, event, said, message),
         warnings=tuple(result.sentence for result in verdict.warnings),
         unsettled_computed=made.computed,
         is_new=is_new,
