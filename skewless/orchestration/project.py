@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_parsing_context
 
 from skewless.errors import DefinitionError
 from skewless.orchestration.dag import to_dag
@@ -45,7 +45,9 @@ def dags(folder: str | Path | None = None, *, pool: str = "spark") -> dict[str, 
     runner = Runner(
         settings.command, project.folder, settings.namespace, settings.warehouse, settings.features
     )
-    return {plan.dag_id: to_dag(plan, runner, pool) for plan in compile_repo(repo)}
+    asked = get_parsing_context().dag_id  # a task's process needs its own alone
+    plans = [plan for plan in compile_repo(repo) if asked in (None, plan.dag_id)]
+    return {plan.dag_id: to_dag(plan, runner, pool) for plan in plans}
 
 
 def check_definitions(folder: str | Path | None = None) -> None:

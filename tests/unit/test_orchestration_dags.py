@@ -161,6 +161,12 @@ def test_parsing_loads_no_engine_wherever_airflow_was_started(tmp_path: Path):
     assert not engines & set(modules)
 
 
+def test_a_tasks_process_makes_its_own_dag_alone(tmp_path: Path):
+    files = project(tmp_path, shop=SHOP)
+    ran = parse(files / "feature_dags.py", tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="features.hourly")
+    assert json.loads(ran.stdout.splitlines()[-1])[0] == ["features.hourly"]
+
+
 def test_a_definition_that_breaks_is_an_import_error_and_good_views_go_on(tmp_path: Path):
     broken = 'from skewless import FeatureView\nlost = FeatureView(name="lost", entities=[], source=None, schema=[])\n'
     files = project(tmp_path, shop=SHOP, broken=broken, worse="import nothing_of_this_name")
