@@ -44,6 +44,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
     They are this process' own, without what configures another Airflow, and the settings as they are here:
     so a task sees the same ones in whatever folder it runs. Secrets are made at the first call, and kept.
+    Without local services, Airflow's own variables are left as they are given, and win: for containers.
     """
     foreign = (
         "AIRFLOW",
@@ -55,9 +56,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYSPARK_",
     )
     plain = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return (
-        plain | settings.variables() | _process_variables(plain) | configuration(settings, _secrets(settings))
-    )
+    given = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}
+    made = configuration(settings, _secrets(settings)) | ({} if settings.local_services else given)
+    return plain | settings.variables() | _process_variables(plain) | made
 
 
 def configuration(settings: Settings, kept: Mapping[str, str]) -> dict[str, str]:

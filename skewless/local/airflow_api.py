@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -23,6 +23,18 @@ class AirflowApi:
         self._address = settings.airflow_url.rstrip("/")
         self._login = login(settings)
         self._client = httpx.Client(base_url=self._address, timeout=30, trust_env=False)
+
+    def __enter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, for good."""
+        self._client.close()
 
     def get(self, path: str, **query: Any) -> Any:
         """Read a resource."""

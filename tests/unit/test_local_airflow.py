@@ -29,6 +29,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         dags=tmp_path / "dags",
         plugins=tmp_path / "plugins",
         airflow_url="http://127.0.0.1:8123/",
+        namespace="Tests",
     )
 
 
@@ -81,6 +82,15 @@ def test_environment_has_the_settings_in_full_and_nothing_of_another_airflow(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings
+
+
+def test_without_local_services_the_given_configuration_wins(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__HOST", "0.0.0.0")
+    deployed = settings.model_copy(update={"local_services": False})
+    assert airflow.environment(deployed)["AIRFLOW__API__HOST"] == "0.0.0.0"
+    assert airflow.environment(settings)["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
 def test_secrets_are_made_once_and_readable_by_their_user_alone(settings: Settings) -> None:

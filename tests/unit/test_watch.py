@@ -56,7 +56,8 @@ def test_a_service_that_held_is_restarted_at_once_again() -> None:
         watched.restarted(now)
     assert look(watched, 22.0, alive=False) is None
     assert look(watched, 700.0) is None
-    assert look(watched, 701.0, alive=False) == "has ended"
+    watched.restarted(701.0)
+    assert look(watched, 702.0, alive=False) == "has ended"
 
 
 # -- logs -------------------------------------------------------------------------------------------------
