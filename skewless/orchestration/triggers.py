@@ -21,26 +21,39 @@ class SettledTrigger(BaseTrigger):
     """Fires when every snapshot that an interval's labels can see is settled, or when the time for that is over.
 
     start, end, deadline  ISO instants: the labels' interval, and when to go on without what is not settled
+    poll                  seconds between two looks
     """
 
     def __init__(
-        self, *, features: str, warehouse: str, training_set: str, start: str, end: str, deadline: str
+        self,
+        *,
+        features: str,
+        warehouse: str,
+        training_set: str,
+        start: str,
+        end: str,
+        deadline: str,
+        poll: float = POLL,
     ) -> None:
         """Keep what `serialize` gives back, in plain JSON."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.asked = {"features": features, "warehouse": warehouse, "training_set": training_set}
         self.times = {"start": start, "end": end, "deadline": deadline}
+        self.poll = poll
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """How Airflow makes it again, in another process."""
-        return (f"{type(self).__module__}.{type(self).__qualname__}", {**self.asked, **self.times})
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {**self.asked, **self.times, "poll": self.poll},
+        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look at the ledgers now and then, beside the triggerer's loop."""
         while not due(parse_instant(self.times["deadline"]), SystemClock().now()):
             if not await asyncio.to_thread(self._missing):
                 break
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(self.poll)
         yield TriggerEvent({"labels_end": self.times["end"]})  # type: ignore[no-untyped-call]
 
     def _missing(self) -> list[str]:

@@ -45,6 +45,7 @@ learned = TrainingSet(
     name="learned",
     service=FeatureService(name="model", features=[hourly]),
     spine=DeltaSource(name="labels", path="sources/labels", timestamp_field="at"),
+    schedule="@hourly",
     label_delay=timedelta(hours=2),
 )
 """

@@ -90,14 +90,14 @@ def test_a_kill_ends_every_process_of_the_command_even_one_that_will_not(tmp_pat
     one = command(tmp_path, stubborn)
     ended: list[Ended] = []
     running = threading.Thread(
-        target=lambda: ended.append(one.run(lambda line: pids.extend(map(int, line.split()))))
+        target=lambda: ended.append(one.run(lambda line: pids.extend(map(int, line.split())))), daemon=True
     )
     running.start()
     assert soon(lambda: len(pids) == 2)
     begun = time.monotonic()
     one.kill()
     running.join(10)
-    assert ended[0].code == -signal.SIGKILL
+    assert [end.code for end in ended] == [-signal.SIGKILL]
     assert time.monotonic() - begun < 8
     assert soon(lambda: not any(map(alive, pids)))
     one.kill()  # nothing is left to kill

@@ -49,7 +49,7 @@ def test_a_run_that_makes_no_sense_is_told_what_to_do(hourly: Plan, end: datetim
 def test_a_training_set_names_its_own_command(tmp_path: Path):
     (tmp_path / "shop.py").write_text(SHOP)
     learned = compile_training_set(load_repo(tmp_path).training_set("learned"))
-    assert "skewless train learned --interval-end 2026-11-24T00:00:00Z" in (refusal(learned, None, NOW) or "")
+    assert "skewless train learned --interval-end 2026-11-24T10:00:00Z" in (refusal(learned, None, NOW) or "")
     assert not started_late(learned, TEN, NOW + timedelta(days=9))
 
 
