@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE
 
 if [ "${1:-}" = slow ]; then
+  need_command chromium chromium # for Airflow's own pages
   step "pytest -m slow"
   status=0
   .venv/bin/pytest -m slow --timeout 1800 || status=$?

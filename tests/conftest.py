@@ -14,8 +14,9 @@ from skewless.local.port import free_port
 from skewless.offline.session import open_session
 from skewless.settings import Settings, load_settings
 
-# While writing tests: a folder in which the servers of one run stay up for the next.
+# While writing tests: a folder in which the servers of one run stay up for the next, and their ports.
 KEPT = os.environ.get("TESTS_HOME")
+KEPT_PORTS = tuple(map(int, os.environ.get("TESTS_PORTS", "6399,15099").split(",")))
 ROOT = Path(__file__).parents[1]
 JARS = Path(os.environ.get("SKEWLESS_JARS", ROOT / ".skewless" / "jars"))
 
@@ -26,7 +27,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as variables:
         for name in [name for name in os.environ if name.startswith("SKEWLESS_")]:
             variables.delenv(name)
-        valkey_port, spark_port = (6399, 15099) if KEPT else (free_port(), free_port())
+        valkey_port, spark_port = KEPT_PORTS if KEPT else (free_port(), free_port())
         run = load_settings(
             home=KEPT or tmp_path_factory.mktemp("home"),
             jars=JARS,

@@ -1,0 +1,121 @@
+"""What people do wrong: a message where they look, no half-run left, and all else goes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from skewless.errors import UsageError
+from tests.airflow.dialog import Dialog
+from tests.airflow.stack import PATIENCE, STEP, Stack, until
+
+pytestmark = pytest.mark.slow
+HOUR = timedelta(hours=1)
+
+
+# -- intervals that make no sense -------------------------------------------------------------------------
+
+
+def test_a_backfill_before_start_is_refused_in_the_log_of_its_first_task(
+    airflow: Stack, caught_up: list[datetime]
+) -> None:
+    at = airflow.begin - STEP
+    airflow.backfill("features.steady", at - STEP, at - STEP)
+    run = airflow.ended("features.steady", at)
+    assert run.state == "failed"
+    assert airflow.tasks(run)["wait_data"]["try_number"] == 1
+    log = airflow.log(run, "wait_data")
+    for said in (
+        "features.steady",
+        "before the definition's start",
+        f"{airflow.begin:%Y-%m-%dT%H:%M}",
+        "skewless build",
+    ):
+        assert said in log
+    assert airflow.kinds("steady", at) == []
+
+
+def test_airflow_itself_refuses_a_backfill_of_the_future(airflow: Stack) -> None:
+    soon = datetime.now(UTC) + HOUR
+    with pytest.raises(UsageError, match="future"):
+        airflow.backfill("features.steady", soon, soon + HOUR)
+
+
+def test_the_dialog_offers_no_run_of_the_future(airflow: Stack, page: Page, screenshots: Path) -> None:
+    soon = datetime.now(UTC) + HOUR
+    dialog = Dialog(page, airflow, screenshots)
+    dialog.open("features.steady")
+    dialog.choose(soon, soon + HOUR)
+    assert dialog.says() == "No runs matching selected criteria."
+    expect(dialog.runs).to_be_disabled()
+
+
+def test_a_run_by_hand_of_the_future_says_that_its_interval_has_not_ended(airflow: Stack) -> None:
+    run = airflow.trigger("features.twin", airflow.begin + 24 * HOUR)
+    refused = airflow.over(run)
+    assert refused.state == "failed"
+    assert "has not ended" in airflow.log(refused, "wait_data")
+
+
+def test_a_trigger_without_a_logical_date_says_how_to_give_one(airflow: Stack) -> None:
+    before = airflow.ledger("steady")
+    run = airflow.trigger("features.steady", None)
+    refused = airflow.over(run)
+    assert refused.state == "failed"
+    assert airflow.tasks(refused)["wait_data"]["try_number"] == 1
+    log = airflow.log(refused, "wait_data")
+    assert "without a logical date" in log
+    assert "nothing was done" in log
+    new = [event for event in airflow.ledger("steady") if event not in before]
+    assert all(event.snapshot_time and event.snapshot_time > airflow.begin for event in new)
+    assert not [event for event in new if event.actor == "admin"]
+
+
+# -- definitions that break or go ---------------------------------------------------------------------
+
+
+def test_a_definition_that_breaks_is_told_with_file_and_line_and_others_go_on(
+    airflow: Stack, caught_up: list[datetime]
+) -> None:
+    file = airflow.settings.features / "patient.py"
+    good = file.read_text()
+    broken = good.replace('"patient",', '"patient", schedule="every day",')
+    assert broken != good
+    line = good[: good.index("payments_view(\n")].count("\n") + 1
+    file.write_text(broken)
+    try:
+        (told,) = until("an import error", airflow.import_errors)
+        for said in (f"features/patient.py:{line}", "patient", "every day"):
+            assert said in told
+        at = caught_up[9]
+        run = airflow.trigger("features.twin", at - STEP)
+        assert airflow.over(run).state == "success", airflow.logs(run)
+        assert airflow.kinds("twin", at)[:2] == ["built", "passed"]
+    finally:
+        file.write_text(good)
+    until("the import error to go", lambda: not airflow.import_errors())
+    assert not airflow.api.get("dags/features.patient")["is_stale"]
+
+
+def test_a_view_that_is_gone_says_so_and_takes_no_more_runs(airflow: Stack) -> None:
+    at = airflow.begin + HOUR
+    with airflow.pool_closed("spark"):
+        airflow.define("doomed")
+        run = until("a run of doomed", lambda: airflow.run_of("features.doomed", at))
+        until("its data", airflow.task_is(run, "wait_data", "success"))
+        (airflow.settings.features / "doomed.py").unlink()
+        until("the view to be gone", lambda: not parsed(airflow, "features.doomed"), seconds=2 * PATIENCE)
+    ended = airflow.over(run, seconds=2 * PATIENCE)
+    assert ended.state == "failed"
+    assert airflow.kinds("doomed", at) == []
+    assert "doomed" in airflow.logs(ended)
+    with pytest.raises(UsageError, match="doomed"):
+        airflow.backfill("features.doomed", at - 3 * HOUR, at - 2 * HOUR)
+
+
+def parsed(airflow: Stack, dag_id: str) -> bool:
+    """Whether Airflow still finds the DAG in its files."""
+    return dag_id in airflow.dag_ids()
