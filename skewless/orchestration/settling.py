@@ -38,13 +38,15 @@ class WaitSettled(IntervalTask):
         self.log.info("waiting, at the latest until %s, for:", format_instant(deadline))
         for line in missing:
             self.log.info("  %s", line)
-        ends = {"start": labels.start, "end": labels.end, "deadline": deadline}
-        self.defer(
-            trigger=SettledTrigger(
-                **self.asked, **{name: format_instant(instant) for name, instant in ends.items()}
-            ),
-            method_name="execute_complete",
+        trigger = SettledTrigger(
+            features=self.asked["features"],
+            warehouse=self.asked["warehouse"],
+            training_set=self.asked["training_set"],
+            start=format_instant(labels.start),
+            end=format_instant(labels.end),
+            deadline=format_instant(deadline),
         )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Context, event: Any = None) -> None:
         """Say what is still missing, which the join computes from the source."""
