@@ -96,6 +96,7 @@ def configuration(settings: Settings, kept: Mapping[str, str]) -> dict[str, str]
         # A scheduler that was killed left tasks behind: they are found, and tried again, soon.
         "scheduler.orphaned_tasks_check_interval": 30,
         "scheduler.task_instance_heartbeat_timeout": 60,
+        "workers.execution_api_timeout": 60,  # on a busy machine the API server answers late
     }
     named = {"AIRFLOW__" + name.replace(".", "__").upper(): str(value) for name, value in options.items()}
     return {"AIRFLOW_HOME": str(home)} | named
@@ -175,7 +176,8 @@ def healthy(settings: Settings, process: str) -> bool:
     """Tell whether a process works: the API server answers, and has heard of the others lately."""
     from skewless.local.airflow_api import AirflowApi
 
-    report = AirflowApi(settings).health()
+    with AirflowApi(settings) as api:
+        report = api.health()
     if process == "api-server":
         return report is not None
     part = (report or {}).get(_HEALTH_OF[process]) or {}
@@ -186,11 +188,10 @@ def make_pool(settings: Settings) -> None:
     """Make the pool of Spark's tasks; one that is there is left as it is."""
     from skewless.local.airflow_api import AirflowApi
 
-    api = AirflowApi(settings)
-    if POOL not in {pool["name"] for pool in api.get("pools", limit=100)["pools"]}:
-        api.post(
-            "pools", {"name": POOL, "slots": POOL_SLOTS, "description": "Jobs that Spark does at a time"}
-        )
+    pool = {"name": POOL, "slots": POOL_SLOTS, "description": "Jobs that Spark does at a time"}
+    with AirflowApi(settings) as api:
+        if POOL not in {found["name"] for found in api.get("pools", limit=100)["pools"]}:
+            api.post("pools", pool)
 
 
 def binary() -> Path:

@@ -22,7 +22,7 @@ class AirflowApi:
         """Connect at the first call."""
         self._address = settings.airflow_url.rstrip("/")
         self._login = login(settings)
-        self._client = httpx.Client(base_url=self._address, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=self._address, timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
         """Give the client itself."""
