@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from skewless.errors import SetupError
 from skewless.ledger.events import Event, Kind
 from skewless.local.airflow_api import AirflowApi
 from skewless.model import FeatureView
@@ -37,7 +38,7 @@ def until(
     found: Callable[[], T],
     *,
     seconds: float = PATIENCE,
-    despite: tuple[type[Exception], ...] = (),
+    despite: tuple[type[Exception], ...] = (SetupError,),  # a busy Airflow answers late
     explain: Callable[[], str] = str,
 ) -> T:
     """Ask until there is an answer; an AssertionError that explains when time is up."""

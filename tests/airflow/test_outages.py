@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 import redis
 
-from skewless.errors import SkewlessError
 from skewless.local.parts import parts, watcher
 from skewless.local.process import Child
 from skewless.settings import Settings
@@ -192,7 +191,7 @@ def test_a_database_that_is_away_for_a_minute_loses_no_run(airflow: Stack, caugh
         kill(postgres)
         time.sleep(50)  # the outage itself
         assert postgres.pid() is None
-    until("Airflow to be back", lambda: airflow.runs("features.steady"), despite=(SkewlessError,))
+    until("Airflow to be back", lambda: airflow.runs("features.steady"))
     for process in ("scheduler", "dag-processor", "triggerer"):
         until(f"the {process}", lambda name=process: answers(airflow.settings, name))
     airflow.succeeded("features.steady", *chosen, seconds=2 * PATIENCE)
