@@ -1,0 +1,111 @@
+"""Commands that make one interval: of a feature view, or of a training set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from skewless.commands.options import AsJson, Reason, SnapshotTime, View, good_workspace
+from skewless.console import instant, report, show_receipt
+from skewless.errors import UsageError
+
+
+def build(
+    view: View,
+    snapshot_time: SnapshotTime = None,
+    known_until: Annotated[
+        str | None,
+        typer.Option(
+            "--known-until", metavar="INSTANT", help="Use corrections known until then; 'now' for all."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a snapshot and append it as a revision.
+
+    Example: skewless build transaction_stats --snapshot-time 2026-07-01T10:00Z
+    """
+    from skewless import jobs
+
+    workspace = good_workspace()
+    until = workspace.clock.now() if known_until == "now" else instant(known_until)
+    receipt = jobs.build(workspace, view, instant(snapshot_time), known_until=until, report=report)
+    show_receipt(receipt, as_json)
+
+
+def check(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = False) -> None:
+    """Check the newest revision of a snapshot.
+
+    Exit code 3 when it is blocked.
+
+    Example: skewless check transaction_stats
+    """
+    from skewless import jobs
+
+    receipt = jobs.check(good_workspace(), view, instant(snapshot_time), report=report)
+    show_receipt(receipt, as_json)
+
+
+def publish(
+    view: View,
+    snapshot_time: SnapshotTime = None,
+    if_newest: Annotated[
+        bool, typer.Option("--if-newest", help="Leave readers to the newest due snapshot's own run.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a checked revision live, whole and at once.
+
+    Example: skewless publish transaction_stats
+    """
+    from skewless import jobs
+
+    receipt = jobs.publish(good_workspace(), view, instant(snapshot_time), if_newest=if_newest, report=report)
+    show_receipt(receipt, as_json)
+
+
+def train(
+    training_set: Annotated[str, typer.Argument(help="Name of a training set.")],
+    interval_end: Annotated[
+        str | None,
+        typer.Option(
+            "--interval-end",
+            "-t",
+            metavar="INSTANT",
+            help="End of an interval of labels; default: the newest whose labels are known.",
+        ),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay", metavar="REVISION", help="Make a revision again, and prove it; write nothing."
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept the interval's newest revision as it is.")
+    ] = False,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Join an interval of labels with features as they were known, check it, and keep it.
+
+    Exit code 3 when it is blocked.
+
+    Example: skewless train fraud_training --interval-end 2026-07-01T00:00Z
+    """
+    from skewless import jobs
+
+    if (replay and (interval_end or accept)) or (reason and not accept):
+        raise UsageError(
+            "--replay stands alone: it names its interval by the revision; --reason is for --accept"
+        )
+    workspace = good_workspace()
+    receipt: Any
+    if replay is not None:
+        receipt = jobs.replay(workspace, training_set, replay, report=report)
+    elif accept:
+        receipt = jobs.accept_training(workspace, training_set, instant(interval_end), reason=reason or "")
+    else:
+        receipt = jobs.train(workspace, training_set, instant(interval_end), report=report)
+    show_receipt(receipt, as_json)
