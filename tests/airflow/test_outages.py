@@ -108,7 +108,7 @@ def computing(airflow: Stack, run: Run) -> int:
 def heavy(airflow: Stack) -> Iterator[Run]:
     """A run whose build takes minutes; nothing else runs beside it."""
     at = airflow.begin + HOUR
-    for part in range(60):
+    for part in range(100):  # many files: Spark looks between them whether to go on
         sources.write(airflow.settings, "heavy", hard_work(part, at - HOUR), mode="append")
     with alone(airflow):
         airflow.define("heavy")
@@ -118,8 +118,8 @@ def heavy(airflow: Stack) -> Iterator[Run]:
 
 
 def hard_work(part: int, event: datetime) -> pa.Table:
-    """A file's rows: some hundred users, whose numbers nobody can guess."""
-    return sources.crowd(400, event).set_column(0, "user_id", pa.array(np.arange(400) + 400 * part))
+    """The rows of one file: some hundred users of its own."""
+    return sources.crowd(300, event).set_column(0, "user_id", pa.array(np.arange(300) + 300 * part))
 
 
 def test_the_query_of_a_killed_command_ends_and_the_task_is_tried_again(airflow: Stack, heavy: Run) -> None:

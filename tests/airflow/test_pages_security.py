@@ -16,6 +16,7 @@ from skewless.local.airflow_login import login
 from skewless.orchestration.pages.app import Access, make_app
 from tests.airflow.stack import Stack
 
+pytestmark = pytest.mark.slow
 VIEW = "steady"
 T = "2026-01-01T00:00:00Z"
 NOBODY = Access(user=lambda: None, readable=lambda: set(), demand=lambda: None, login=str)

@@ -7,7 +7,7 @@ from features._shop import HOURLY, source_of, user
 from skewless import FeatureView, Field, agg
 from skewless.types import Int64
 
-LONG_WORK = "aggregate(sequence(1, 20000), 0L, (total, n) -> total + n * user_id)"
+LONG_WORK = "aggregate(sequence(1, 100000), 0L, (total, n) -> total + n * user_id)"
 
 heavy = FeatureView(
     name="heavy",
