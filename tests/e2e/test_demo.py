@@ -6,77 +6,121 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from skewless.settings import Settings
+from skewless.local import down, status
+from skewless.local.airflow_api import AirflowApi
+from skewless.local.port import free_port, listens
+from skewless.settings import Settings, load_settings
+from tests.conftest import JARS
 from tests.documents import blocks
 
 ROOT = Path(__file__).parents[2]
+VIEWS = 6
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def environment(services: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The run's servers, and a warehouse and namespace for the demo alone."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SKEWLESS_")}
-    return kept | {
-        "SKEWLESS_HOME": str(services.home),
-        "SKEWLESS_JARS": str(services.jars),
-        "SKEWLESS_WAREHOUSE": str(tmp_path_factory.mktemp("warehouse")),
-        "SKEWLESS_NAMESPACE": "demo",
-        "SKEWLESS_REDIS_URL": services.redis_url,
-        "SKEWLESS_SPARK": services.spark,
-    }
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def first(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return run(environment, "-m", "examples.demo")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a machine of its own: nothing of it runs yet, and nothing is left of it."""
+    with pytest.MonkeyPatch.context() as variables:
+        for name in [name for name in os.environ if name.startswith("SKEWLESS_")]:
+            variables.delenv(name)
+        settings = load_settings(
+            home=tmp_path_factory.mktemp("demo"),
+            jars=JARS,
+            features=ROOT / "features",
+            dags=ROOT / "dags",
+            plugins=ROOT / "plugins",
+            redis_url=f"redis://127.0.0.1:{free_port()}/0",
+            spark=f"sc://127.0.0.1:{free_port()}",
+            airflow_url=f"http://127.0.0.1:{free_port()}",
+        )
+        yield settings
+        down(settings)
 
 
-def run(environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def first(demo: Settings) -> subprocess.CompletedProcess[str]:
+    return run(demo, "-m", "examples.demo", "--intervals", "1")
+
+
+def run(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | settings.variables()
     return subprocess.run(
         [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
-def test_it_ends_with_views_a_lookup_and_training_rows(first: subprocess.CompletedProcess[str]):
-    assert first.returncode in (0, 3), first.stderr  # 3: the real data of that hour did not pass a check
-    for part in ("== Views", "== An online lookup", "== Training rows", "== Next"):
+def test_it_ends_with_views_a_lookup_a_training_table_and_airflows_address(
+    first: subprocess.CompletedProcess[str], demo: Settings
+):
+    assert first.returncode in (0, 3), first.stdout + first.stderr  # 3: that hour's real data did not pass
+    for part in ("== Views", "== An online lookup", "== A training table", "== Airflow goes on", "== Next"):
         assert part in first.stdout
     assert "transaction_stats__transactions_1d" in first.stdout
-    assert "carrier_delays__how" in first.stdout
+    assert "carrier_delays__late_share_7d" in first.stdout
+    assert f"{demo.airflow_url} " in first.stdout
 
 
-def test_every_view_is_live_or_says_what_blocked_it(
-    first: subprocess.CompletedProcess[str], environment: dict[str, str]
-):
-    told = run(environment, "-m", "skewless.cli", "status", "--json")
-    views = json.loads(told.stdout)
-    assert "transaction_stats" in {view["view"] for view in views}
+def test_every_view_is_live_or_says_what_blocked_it(first: subprocess.CompletedProcess[str], demo: Settings):
+    views = json.loads(run(demo, "-m", "skewless.cli", "status", "--json").stdout)
+    assert len(views) == VIEWS
     for view in views:
         blocked = view["newest_verdict"] == "blocked" and f"{view['view']!r} at" in first.stdout
         assert view["state"] == "live" or blocked
         assert {"view", "generation", "snapshot_time", "published_at", "verdict", "rows"} <= view.keys()
 
 
-def test_a_second_run_goes_on_where_the_first_was(
-    first: subprocess.CompletedProcess[str], environment: dict[str, str]
-):
-    second = run(environment, "-m", "examples.demo")
-    assert second.returncode == first.returncode
-    assert "is live already" in second.stdout
+def test_airflow_ran_it_and_goes_on(first: subprocess.CompletedProcess[str], demo: Settings):
+    api = AirflowApi(demo)
+    dags = api.get("dags")["dags"]
+    assert len(dags) >= VIEWS + 2
+    assert not any(dag["is_paused"] for dag in dags)
+    notes = [
+        run["note"] for run in api.get("dags/features.carrier_delays/dagRuns")["dag_runs"] if run["note"]
+    ]
+    assert any("rows" in note for note in notes)
+    assert {service.state for service in status(demo)} == {"running"}
+
+
+def test_a_second_run_goes_on_where_the_first_was(first: subprocess.CompletedProcess[str], demo: Settings):
+    second = run(demo, "-m", "examples.demo", "--intervals", "1")
+    assert second.returncode == first.returncode, second.stdout + second.stderr
+    assert "Spark is running at" in second.stdout
     assert "written in" not in second.stdout  # the data are not loaded again
+    assert "flight_delays" in second.stdout
 
 
-def test_the_readmes_lookup_and_training_rows_work(
-    first: subprocess.CompletedProcess[str], environment: dict[str, str]
-):
+def test_the_readmes_lookup_and_training_rows_work(first: subprocess.CompletedProcess[str], demo: Settings):
     examples = [block.code for block in blocks(ROOT / "README.md") if block.info == "python store"]
     assert len(examples) == 2
     checks = "assert len(answer.rows) == 1\nassert rows.count() == labels.count() > 0\n"
-    done = run(environment, "-c", "\n".join([*examples, checks]))
+    done = run(demo, "-c", "\n".join([*examples, checks]))
     assert done.returncode == 0, done.stderr
+
+
+def test_stop_leaves_nothing(first: subprocess.CompletedProcess[str], demo: Settings):
+    processes = [service.pid for service in status(demo)]
+    run(demo, "-m", "skewless.cli", "stop")
+    assert [pid for pid in processes if pid and Path(f"/proc/{pid}").exists()] == []
+    assert left_of(demo) == []
+    assert not any(listens(httpx.URL(url).port or 0) for url in (demo.airflow_url, demo.redis_url))
+
+
+def left_of(settings: Settings) -> list[str]:
+    """The processes whose variables name this home: services, and the tasks that they started."""
+    mark = f"SKEWLESS_HOME={settings.home}".encode()
+    left = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                left.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has just ended
+            continue
+    return left

@@ -213,16 +213,13 @@ def test_a_run_in_words(found: Run | None, words: str):
     assert cell_of(found, paused=False, blocked=False).words == words
 
 
-def test_of_several_runs_the_one_that_succeeded_counts():
+def test_of_several_runs_the_one_that_succeeded_counts_else_the_newest():
     end = {"data_interval_end": ITEM.at.isoformat()}
-    runs = [
-        end | {"state": "success"},
-        end | {"state": "failed"},
-        {"data_interval_end": None, "state": "success"},
-    ]
-    assert _best(runs, ITEM) == runs[0]
-    assert _best(runs[1:], ITEM) == runs[1]
-    assert _best(runs[2:], ITEM) is None
+    older, good, newer = (end | {"id": name, "state": name} for name in ("failed", "success", "running"))
+    manual = {"data_interval_end": None, "state": "success"}
+    assert _best([older, good, newer, manual], ITEM) == good
+    assert _best([older, newer, manual], ITEM) == newer
+    assert _best([manual], ITEM) is None
 
 
 def test_the_task_that_failed_is_shown_of_a_failed_run():
