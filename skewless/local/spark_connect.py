@@ -116,9 +116,12 @@ def _server_conf(folder: Path, address: str, number: int) -> dict[str, str]:
         "spark.local.dir": str(folder / "tmp"),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.catalogImplementation": "in-memory",
-        # A killed client's query ends soon after it; its session stays, for the next client of the slot.
-        "spark.connect.execute.manager.detachedTimeout": "15s",
-        "spark.connect.execute.manager.maintenanceInterval": "5s",  # how often it looks for such queries
+        # A killed client's query ends within 8 + 12 + 2 seconds: the server notices a lost client only when
+        # its stream is due, waits for it to come back, and looks for such queries at intervals. The session
+        # stays, for the next client of the slot.
+        "spark.connect.execute.reattachable.senderMaxStreamDuration": "8s",
+        "spark.connect.execute.manager.detachedTimeout": "12s",
+        "spark.connect.execute.manager.maintenanceInterval": "2s",
         "spark.connect.session.manager.defaultSessionTimeout": "-1",
     }
 
@@ -171,11 +174,16 @@ def _warm_up(settings: Settings) -> None:
     """Run the first Delta write, which takes longest, in a process of its own: this one keeps none."""
     address, folder = session_address(settings, slot=0), settings.home / "spark"
     command = [settings.spark_python, "-m", "skewless.local.warm_up", address, str(folder)]
-    said = subprocess.run(
-        command, env=_plain_environment(), capture_output=True, text=True, timeout=300, check=False
-    )
+    log = child(settings).log
+    try:
+        said = subprocess.run(
+            command, env=_plain_environment(), capture_output=True, text=True, timeout=600, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SetupError(
+            f"the Spark server started, but its first job takes more than ten minutes ({log})"
+        ) from error
     if said.returncode:
-        log = child(settings).log
         raise SetupError(
             f"the Spark server started, but its first job failed ({log}):\n{said.stderr.strip()[-2000:]}"
         )

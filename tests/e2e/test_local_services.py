@@ -19,8 +19,10 @@ from pyspark.sql import SparkSession
 from skewless.errors import SetupError
 from skewless.local import down, session_url, spark_connect, status, up, valkey
 from skewless.local.java import find_java
+from skewless.local.parts import parts
 from skewless.local.port import free_port
 from skewless.local.process import Child, start_time
+from skewless.local.watch import Watched, look
 from skewless.settings import Settings, load_settings
 
 
@@ -146,9 +148,10 @@ def test_a_process_that_got_the_id_of_ours_is_neither_believed_nor_ended(tmp_pat
     record = tmp_path / "service.json"
     record.write_text(record.read_text().replace(f'"pid": {ours}', f'"pid": {stranger}'))
     assert child.pid() is None
-    assert not child.stop()
+    assert child.members() == [ours]  # which its mark tells, where the record does not
+    assert child.stop()
+    assert start_time(ours) is None
     assert start_time(stranger) is not None
-    kill(ours)
     kill(stranger)
 
 
@@ -170,6 +173,59 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert child.stop(patience=0.3)
     assert child.pid() is None
     assert start_time(pid) is None
+
+
+def test_what_a_service_started_ends_with_it_also_when_it_was_killed(tmp_path: Path) -> None:
+    """A child in a session of its own, as a task's command has one."""
+    child = Child("service", tmp_path)
+    script = "setsid sleep 300 & sleep 300"
+    leader = child.start(["sh", "-c", script], env=os.environ, cwd=tmp_path)
+    stranger = subprocess.Popen(["sleep", "300"], cwd=tmp_path)
+    while len(child.members()) < 3:
+        time.sleep(0.01)
+    started = child.members()
+    kill(leader)
+    while child.pid():
+        time.sleep(0.01)
+    assert child.stop()
+    assert [pid for pid in started if start_time(pid)] == []
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+# -- the watcher ------------------------------------------------------------------------------------
+
+
+def test_the_watcher_starts_a_killed_service_again_and_leaves_a_sound_one_alone(alone: Settings) -> None:
+    up(alone)
+    part = next(part for part in parts(alone) if part.name == "Valkey")
+    told: list[str] = []
+    watched = Watched()
+    look(alone, part, watched, told.append)
+    assert told == []
+    first = pid_of(alone)
+    kill(first)
+    while pid_of(alone):
+        time.sleep(0.01)
+    look(alone, part, watched, told.append)
+    assert told == ["Valkey has ended: restarting it", "Valkey is ready"]
+    assert states(alone)[0] == "running"
+
+
+def test_a_restart_that_fails_is_told_and_tried_again(alone: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        elsewhere = alone.model_copy(
+            update={"redis_url": f"redis://127.0.0.1:{taken.getsockname()[1]}/0"},
+        )
+        part = next(part for part in parts(elsewhere) if part.name == "Valkey")
+        told: list[str] = []
+        watched = Watched()
+        look(elsewhere, part, watched, told.append)
+        assert "Valkey could not be restarted: Valkey cannot listen" in told[-1]
+    look(elsewhere, part, watched, told.append)
+    assert told[-1] == "Valkey is ready"
+    down(elsewhere)
 
 
 # -- what this machine may lack ---------------------------------------------------------------------
@@ -276,3 +332,68 @@ def test_a_killed_spark_is_started_again_and_down_leaves_no_process(alone: Setti
     for gone in [pid, *map(int, workers.stdout.split())]:
         assert start_time(gone) is None
     assert spark_connect.child(settings).pid() is valkey.child(settings).pid() is None
+
+
+# -- clients that end -------------------------------------------------------------------------------
+
+LONG_QUERY = """
+import sys, time
+from skewless.local import session_url
+from skewless.local.ending import ended_by_signals
+from skewless.offline.failures import explained
+from skewless.offline.session import open_session
+from skewless.settings import load_settings
+
+def busy_for(mark, batches):
+    for batch in batches:
+        for _ in range(1500):
+            open(mark, "a").write("x")
+            time.sleep(0.1)
+        yield batch
+
+with ended_by_signals(), explained("a long query"):
+    settings, mark = load_settings(), sys.argv[1]
+    spark = open_session(session_url(settings))
+    spark.range(1).repartition(1).mapInArrow(lambda rows: busy_for(mark, rows), "id long").count()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_the_query_of_a_client_that_is_ended_ends_within_half_a_minute(
+    services: Settings, tmp_path: Path, number: int, exit_code: int
+) -> None:
+    mark = tmp_path / "mark"
+    client = subprocess.Popen([sys.executable, "-c", LONG_QUERY, mark], env=os.environ | services.variables())
+    while not mark.exists():
+        assert client.poll() is None
+        time.sleep(0.1)
+    client.send_signal(number)
+    assert client.wait(timeout=30) == exit_code
+    seen, since = mark.stat().st_size, time.monotonic()
+    while time.monotonic() - since < 2:  # the query writes ten times a second
+        if mark.stat().st_size != seen:
+            seen, since = mark.stat().st_size, time.monotonic()
+        assert mark.stat().st_size < 450, "the query goes on"
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_command_whose_spark_is_killed_fails_soon_and_says_why(alone: Settings, tmp_path: Path) -> None:
+    settings = alone.model_copy(update={"spark": f"sc://127.0.0.1:{free_port()}"})
+    up(settings)
+    mark = tmp_path / "mark"
+    client = subprocess.Popen(
+        [sys.executable, "-c", LONG_QUERY, mark],
+        env=os.environ | settings.variables(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not mark.exists():
+        assert client.poll() is None
+        time.sleep(0.1)
+    kill(pid_of(settings, "Spark"))
+    _, said = client.communicate(timeout=90)
+    assert "SetupError: a long query: no Spark server answers" in said
