@@ -34,6 +34,7 @@ class Dialog:
         """Give the starts of the first and of the last interval."""
         for place, instant in enumerate((first, last)):
             self._fill(self._box.get_by_test_id("datetime-input").nth(place), instant)
+        self._box.locator('input[type="number"]').fill("3")  # runs at a time
         self._picture("chosen")
 
     def _fill(self, field: Locator, instant: datetime) -> None:

@@ -85,8 +85,8 @@ def test_a_backfill_of_the_dialog_runs_its_intervals_and_moves_nothing_online(
     consistent(airflow.ledger("twin"))
 
 
-def test_a_run_by_hand_is_for_the_interval_of_its_logical_date(airflow: Stack, ways: Ways) -> None:
-    run = airflow.trigger("features.twin", ways.by_hand - STEP)
+def test_a_run_by_hand_is_for_the_interval_that_ends_at_its_logical_date(airflow: Stack, ways: Ways) -> None:
+    run = airflow.trigger("features.twin", ways.by_hand)
     assert run.snapshot_time == ways.by_hand
     airflow.succeeded("features.twin", ways.by_hand)
     assert airflow.kinds("twin", ways.by_hand) == ["built", "passed", "offline_only"]

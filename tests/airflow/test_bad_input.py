@@ -91,7 +91,7 @@ def test_a_definition_that_breaks_is_told_with_file_and_line_and_others_go_on(
         for said in (f"features/patient.py:{line}", "patient", "every day"):
             assert said in told
         at = caught_up[9]
-        run = airflow.trigger("features.twin", at - STEP)
+        run = airflow.trigger("features.twin", at)
         assert airflow.over(run).state == "success", airflow.logs(run)
         assert airflow.kinds("twin", at)[:2] == ["built", "passed"]
     finally:
