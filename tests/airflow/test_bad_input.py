@@ -41,7 +41,7 @@ def test_a_backfill_before_start_is_refused_in_the_log_of_its_first_task(
 def test_airflow_itself_refuses_a_backfill_of_the_future(airflow: Stack) -> None:
     soon = datetime.now(UTC) + HOUR
     with pytest.raises(UsageError, match="future"):
-        airflow.backfill("features.steady", soon, soon + HOUR)
+        airflow.backfill("features.patient", soon, soon + HOUR)
 
 
 def test_the_dialog_offers_no_run_of_the_future(airflow: Stack, page: Page, screenshots: Path) -> None:
@@ -53,11 +53,14 @@ def test_the_dialog_offers_no_run_of_the_future(airflow: Stack, page: Page, scre
     expect(dialog.runs).to_be_disabled()
 
 
-def test_a_run_by_hand_of_the_future_says_that_its_interval_has_not_ended(airflow: Stack) -> None:
-    run = airflow.trigger("features.twin", airflow.begin + 24 * HOUR)
-    refused = airflow.over(run)
-    assert refused.state == "failed"
-    assert "has not ended" in airflow.log(refused, "wait_data")
+def test_a_run_by_hand_of_the_future_begins_nothing_and_says_why(airflow: Stack) -> None:
+    soon = airflow.begin + 24 * HOUR
+    run = airflow.trigger("features.patient", soon)
+    until("the run to be looked at", lambda: airflow.again(run).state == "running")
+    told = airflow.api.get(f"{run.path}/taskInstances/wait_data/dependencies")["dependencies"]
+    assert any("in the future" in item["reason"] for item in told), told
+    assert airflow.kinds("patient", soon) == []
+    airflow.api.delete(run.path)
 
 
 def test_a_trigger_without_a_logical_date_says_how_to_give_one(airflow: Stack) -> None:
