@@ -99,7 +99,8 @@ class Runs:
             content = self._api.get(f"{_path(run)}/taskInstances/{run.task}/logs/{run.tried}")["content"]
         except UsageError as error:
             return str(error)
-        return "\n".join(str(line["event"] if isinstance(line, dict) else line) for line in content[-lines:])
+        said = [str(line["event"] if isinstance(line, dict) else line) for line in content]
+        return "\n".join([line for line in said if not line.startswith("::")][-lines:])  # no marks of groups
 
     def backfill_is_open(self, dag_id: str) -> bool:
         """Whether a backfill of the DAG runs already; Airflow takes one at a time."""
