@@ -91,7 +91,7 @@ def configuration(settings: Settings, kept: Mapping[str, str]) -> dict[str, str]
         "api_auth.jwt_secret": kept["jwt_secret"],
         "dag_processor.parsing_processes": 1,
         "dag_processor.refresh_interval": 10,
-        "dag_processor.min_file_process_interval": 10,
+        "dag_processor.min_file_process_interval": 20,
         "dag_processor.print_stats_interval": 600,
         # A scheduler that was killed left tasks behind: they are found, and tried again, soon.
         "scheduler.orphaned_tasks_check_interval": 30,
