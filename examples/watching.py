@@ -37,7 +37,7 @@ def cell_of(run: Run | None, *, paused: bool, blocked: bool) -> Cell:
     if run.state == "failed":
         return Cell("blocked", "blocked") if blocked else Cell("failed", f"{run.task or 'run'} failed")
     if run.task is None:
-        return Cell("to come", run.state)
+        return Cell("running" if run.state == "running" else "to come", run.state)
     again = f", try {run.tried}" if run.tried > 1 and run.task_state == "running" else ""
     phase = "to come" if run.task_state in ("queued", "scheduled") else "running"
     return Cell(phase, _TASK_WORDS[run.task_state or ""].format(task=run.task) + again)
