@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -23,7 +24,6 @@ from tests.airflow.stack import PATIENCE, STEP, Run, Stack, consistent, until
 
 pytestmark = pytest.mark.slow
 HOUR = timedelta(hours=1)
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def child(settings: Settings, name: str) -> Child:
@@ -48,16 +48,21 @@ def kill(child: Child) -> int:
 
 
 def busy(settings: Settings) -> bool:
-    """Whether Spark computes: more than half a core over a second, but for what it does on its own."""
-    before = _cpu_seconds(settings)
-    time.sleep(1)
-    return _cpu_seconds(settings) - before > 0.5
-
-
-def _cpu_seconds(settings: Settings) -> float:
+    """Whether Spark computes, seen from outside: threads of its executor that want a core, most of a second."""
     pid = child(settings, "Spark").pid()
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    looks = []
+    for _ in range(10):
+        looks.append(any(_wants_a_core(thread) for thread in Path(f"/proc/{pid}/task").iterdir()))
+        time.sleep(0.1)
+    return sum(looks) > 5
+
+
+def _wants_a_core(thread: Path) -> bool:
+    try:
+        name, state = re.findall(r"\((.*)\) (\w)", (thread / "stat").read_text())[0]
+    except OSError:  # it has just ended
+        return False
+    return bool(name.startswith("Executor task") and state == "R")
 
 
 def quiet_within(settings: Settings, seconds: float) -> None:
