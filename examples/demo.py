@@ -53,14 +53,15 @@ def bring_up_to_date(screen: Screen, newest: int) -> tuple[Workspace, Mapping[Wa
     workspace = Workspace.open_what_is_good(settings, lambda problem: screen.say(f"wrong: {problem}"))
     local.up(settings, screen.say, with_airflow=True)
     load(settings.warehouse, now=workspace.clock.now(), progress=screen.say)
-    runs = Runs(AirflowApi(settings))
-    wait_for_dags(runs, workspace, screen)
-    screen.say("asking Airflow for the newest intervals that are due and not there yet")
-    watch = Watch(
-        runs, workspace.clock, lambda: wanted(workspace.repo, workspace.clock.now(), newest), screen
-    )
-    with screen:
-        return workspace, watch.until_done()
+    with AirflowApi(settings) as api:
+        runs = Runs(api)
+        wait_for_dags(runs, workspace, screen)
+        screen.say("asking Airflow for the newest intervals that are due and not there yet")
+        watch = Watch(
+            runs, workspace.clock, lambda: wanted(workspace.repo, workspace.clock.now(), newest), screen
+        )
+        with screen:
+            return workspace, watch.until_done()
 
 
 def wait_for_dags(runs: Runs, workspace: Workspace, screen: Screen) -> None:

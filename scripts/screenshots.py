@@ -38,8 +38,8 @@ PATIENCE = 600.0  # seconds for the run that is to be blocked
 def main() -> int:
     """Take every picture, or say what is missing."""
     settings = load_settings()
-    api = AirflowApi(settings)
-    shown, blocked = newest_good_run(api, f"features.{GRID_OF}"), blocked_run(settings, api)
+    with AirflowApi(settings) as api:
+        shown, blocked = newest_good_run(api, f"features.{GRID_OF}"), blocked_run(settings, api)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(
