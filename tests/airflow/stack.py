@@ -163,6 +163,14 @@ class Stack:
         assert not failed, "\n".join(f"{run.run_id} failed\n{self.logs(run)}" for run in failed)
         return runs
 
+    def noted(self, run: Run, words: str) -> None:
+        """Wait for a run's note, which Airflow writes after its end, to have the words."""
+
+        def note() -> str:
+            return self.again(run).note
+
+        until(f"a note with {words!r}", lambda: words in note(), seconds=60, explain=note)
+
     def told(self, dag_id: str) -> str:
         """Where the runs of a DAG are, for a message."""
         lines = []

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from skewless.ledger.events import Kind
+from skewless.timeline import format_instant
 from tests.airflow import sources
 from tests.airflow.stack import Run, Stack
 
@@ -53,7 +54,7 @@ def test_log_and_note_of_a_blocked_run_say_what_is_wrong_and_what_to_do(airflow:
         "skewless accept",
     ):
         assert said in log
-    assert f"{at}:00Z: 5 rows, blocked: 'gated' at {at}:00Z was not published" in blocked.note
+    airflow.noted(blocked, f"{at}:00Z: 5 rows, blocked: 'gated' at {at}:00Z was not published")
 
 
 def test_readers_of_a_blocked_view_keep_what_they_have(airflow: Stack, blocked: Run) -> None:
@@ -68,7 +69,7 @@ def test_clearing_from_build_after_the_source_was_repaired_publishes(airflow: St
     airflow.clear(blocked, "build")
     at = newest_of(blocked)
     (run,) = airflow.succeeded("features.gated", at)
-    assert run.note.endswith("5 rows, passed, generation 2")
+    airflow.noted(run, f"{format_instant(at)}: 5 rows, passed, generation 2")
     assert airflow.live("gated") == (2, at)
     assert [kind for kind in airflow.kinds("gated", at) if kind == Kind.PUBLISHED]
     (row,) = airflow.lookup("gated", 1)

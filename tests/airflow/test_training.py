@@ -32,7 +32,7 @@ def test_a_training_set_waits_for_its_labels_and_builds_a_version(airflow: Stack
         row for row in labels if row["event_timestamp"] >= end - STEP and row["created_timestamp"] < known
     ]
     assert built.rows == len(expected)
-    assert f"{built.rows} rows" in run.note
+    airflow.noted(run, f"{format_instant(end)}: {built.rows} rows, passed")
 
 
 def test_a_training_set_goes_on_without_a_snapshot_that_never_settles(airflow: Stack) -> None:
