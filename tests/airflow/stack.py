@@ -212,12 +212,13 @@ class Stack:
     @contextlib.contextmanager
     def pool_closed(self, name: str) -> Iterator[None]:
         """No task of a pool begins meanwhile."""
-        before = self.api.get(f"pools/{name}")["slots"]
-        self.api.patch(f"pools/{name}", {"slots": 0}, update_mask="slots")
+        told = self.api.get(f"pools/{name}")
+        pool = {"pool": name} | {key: told[key] for key in ("slots", "description", "include_deferred")}
+        self.api.patch(f"pools/{name}", pool | {"slots": 0})
         try:
             yield
         finally:
-            self.api.patch(f"pools/{name}", {"slots": before}, update_mask="slots")
+            self.api.patch(f"pools/{name}", pool)
 
     def clear(self, run: Run, task_id: str) -> None:
         """Clear a task and what comes after it, as a person does, and wait until it begins again."""
