@@ -20,7 +20,13 @@ from skewless.orchestration.notes import FAILURE
 from skewless.timeline import SystemClock, format_instant
 from tests.unit.airflow_runs import run_of, shop
 
-HOUR = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+
+def this_hour() -> datetime:
+    """The newest end of an hour, by the clock that the tasks look at."""
+    return SystemClock().now().replace(minute=0, second=0, microsecond=0)
+
+
+HOUR = this_hour()  # or an earlier one, when the tests run
 
 
 def task(folder: Path, name: str, code: str = "") -> Any:
@@ -39,11 +45,12 @@ def execute(task: Any, context: Any) -> Any:
 
 
 def test_a_wait_is_deferred_until_its_instant_and_ends_there(tmp_path: Path):
+    end = this_hour()
     with pytest.raises(TaskDeferred) as deferred:
-        execute(task(tmp_path, "features.hourly.wait_publish"), run_of(HOUR))  # due 90 minutes after
+        execute(task(tmp_path, "features.hourly.wait_publish"), run_of(end))  # due 90 minutes after
     trigger = deferred.value.trigger
     assert isinstance(trigger, DateTimeTrigger)
-    assert trigger.moment == HOUR + timedelta(minutes=90)
+    assert trigger.moment == end + timedelta(minutes=90)
     assert trigger.end_from_trigger
 
 
@@ -55,7 +62,7 @@ def test_a_wait_for_what_has_passed_returns_at_once(tmp_path: Path):
     ("end", "words"),
     [
         (None, "without a logical date"),
-        (HOUR + timedelta(hours=1), "has not ended"),
+        (HOUR + timedelta(days=2), "has not ended"),
         (HOUR - timedelta(minutes=7), "ends no interval of '@hourly'"),
         (datetime.fromisoformat("2026-06-30T00:00Z"), "before the definition's start"),
     ],
