@@ -49,7 +49,7 @@ def test_log_and_note_of_a_blocked_run_say_what_is_wrong_and_what_to_do(airflow:
         at,
         "amount",
         "below 0",
-        "still being served",
+        "Readers keep the previous snapshot",
         "clear the run from build",
         "skewless accept",
     ):
