@@ -25,7 +25,7 @@ collect_ignore = ["features"]  # read by Skewless, not by pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 KEPT = os.environ.get("TESTS_HOME")  # where servers stay up after a run, Airflow too
-PAST = 13  # intervals of `steady` that have ended when the world begins; all but the last are due
+PAST = 12  # intervals of `steady` that have ended when the world begins; all but the last are due
 
 
 @pytest.fixture(scope="package")

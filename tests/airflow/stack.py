@@ -22,6 +22,7 @@ from skewless.ledger.events import Event, Kind
 from skewless.local.airflow_api import AirflowApi
 from skewless.model import FeatureView
 from skewless.offline.tables import REVISION
+from skewless.plan.repo import load_repo
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from skewless.timeline import format_instant, parse_instant
@@ -105,7 +106,10 @@ class Stack:
         """Put definitions where Airflow sees them, and wait until it does; it starts to schedule them."""
         for name in names:
             shutil.copy(self.library / f"{name}.py", self.settings.features)
-        wanted = {f"features.{name}" for name in names if name in self.workspace.repo.views}
+        repo = load_repo(self.settings.features)
+        wanted = {f"features.{name}" for name in repo.views} | {
+            f"training.{name}" for name in repo.training_sets
+        }
         until(f"the DAGs {wanted}", lambda: wanted <= self.dag_ids(), explain=self._import_errors)
 
     def dag_ids(self) -> set[str]:

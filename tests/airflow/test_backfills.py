@@ -37,14 +37,14 @@ def newest(airflow: Stack, caught_up: list[datetime]) -> tuple[int, datetime]:
 
 @pytest.fixture(scope="module")
 def ways(airflow: Stack, caught_up: list[datetime], newest: tuple[int, datetime]) -> Ways:
-    """The past of `twin`, which has no start: four intervals by each kind of backfill, one by hand."""
-    return Ways(rest=caught_up[0:4], dialog=caught_up[4:7], by_hand=caught_up[8])
+    """The past of `twin`, which has no start: three intervals by each kind of backfill, one by hand."""
+    return Ways(rest=caught_up[0:3], dialog=caught_up[3:6], by_hand=caught_up[7])
 
 
 def test_backfills_of_two_views_at_once_lose_nothing(
     airflow: Stack, caught_up: list[datetime], ways: Ways
 ) -> None:
-    again = caught_up[4:7]
+    again = caught_up[4:6]
     before = airflow.ledger("steady")
     airflow.backfill("features.twin", ways.rest[0] - STEP, ways.rest[-1] - STEP)
     airflow.backfill("features.steady", again[0] - STEP, again[-1] - STEP, reprocess_behavior="completed")

@@ -43,7 +43,6 @@ def test_a_training_set_goes_on_without_a_snapshot_that_never_settles(airflow: S
     with airflow.pool_closed("spark"):  # so that no run of the view comes to an end
         airflow.define("late")
         airflow.pause("features.endless")
-        until("its training set", lambda: LATE in airflow.dag_ids())
     run = until("a run that waits", lambda: waiting(airflow), explain=lambda: airflow.told(LATE))
     assert "endless at" in airflow.log(run, "wait_settled", 1)
     ended = airflow.over(run)
