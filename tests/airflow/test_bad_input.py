@@ -113,7 +113,7 @@ def test_a_definition_that_breaks_is_told_with_file_and_line_and_others_go_on(
 def test_a_view_that_is_gone_takes_no_more_runs(airflow: Stack, taken_away: str) -> None:
     at = airflow.begin
     until("the view to be gone", lambda: taken_away not in airflow.dag_ids())
-    with pytest.raises(UsageError, match=f"'{taken_away}' not found"):
+    with pytest.raises(UsageError, match=taken_away):
         airflow.trigger(taken_away, at)
 
     def deleted() -> bool:
@@ -121,6 +121,6 @@ def test_a_view_that_is_gone_takes_no_more_runs(airflow: Stack, taken_away: str)
         return True
 
     until("its DAG to be deleted, with its runs", deleted, despite=(SkewlessError,))
-    with pytest.raises(UsageError, match=f"Could not find dag {taken_away}"):
+    with pytest.raises(UsageError, match=taken_away):
         airflow.backfill(taken_away, at - 2 * HOUR, at - HOUR)
     assert airflow.kinds("doomed", at) == []
