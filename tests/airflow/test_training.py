@@ -1,8 +1,8 @@
-"""Training sets under Airflow: they wait for their labels, and build versions."""
+"""Training sets under Airflow: they wait for labels and for snapshots, and go on without what never settles."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.airflow import sources
 from tests.airflow.stack import STEP, Run, Stack, until
 
 pytestmark = pytest.mark.slow
-CHARGEBACKS = "training.chargebacks"
+CHARGEBACKS, LATE = "training.chargebacks", "training.late"
 
 
 def test_a_training_set_waits_for_its_labels_and_builds_a_version(airflow: Stack) -> None:
@@ -33,6 +33,32 @@ def test_a_training_set_waits_for_its_labels_and_builds_a_version(airflow: Stack
     ]
     assert built.rows == len(expected)
     airflow.noted(run, f"{format_instant(end)}: {built.rows} rows, passed")
+
+
+def test_a_training_set_goes_on_without_a_snapshot_that_never_settles(airflow: Stack) -> None:
+    training_set = airflow.workspace.repo.training_set("late")
+    limit = training_set.label_delay + training_set.settle_timeout
+    unchecked = airflow.view("endless").timetable.newest_at(datetime.now(UTC) - STEP)
+    airflow.did("build", "endless", "--snapshot-time", format_instant(unchecked))
+    with airflow.pool_closed("spark"):  # so that no run of the view comes to an end
+        airflow.define("late")
+        airflow.pause("features.endless")
+    run = until("a run that waits", lambda: waiting(airflow), explain=lambda: airflow.told(LATE))
+    assert "endless at" in airflow.log(run, "wait_settled", 1)
+    ended = airflow.over(run)
+    airflow.pause(LATE)
+    assert ended.state == "success", airflow.logs(ended)
+    assert ended.ended is not None
+    assert ended.snapshot_time is not None
+    assert ended.ended > ended.snapshot_time + limit
+    assert "not settled in time" in airflow.log(ended, "wait_settled")
+    assert [event for event in versions(airflow, "late") if event.snapshot_time == ended.snapshot_time]
+
+
+def waiting(airflow: Stack) -> Run | None:
+    """A run of `late` that waits for snapshots, as it is seen while it does."""
+    runs = airflow.runs(LATE)
+    return next((run for run in runs if airflow.task_is(run, "wait_settled", "deferred")()), None)
 
 
 def versions(airflow: Stack, training_set: str) -> list[Event]:
