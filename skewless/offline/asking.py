@@ -71,8 +71,8 @@ def seeing(
 
     Null, future and absurd times are refused, counted in one pass.
     """
-    spans = check_times(spine, timestamp_field, now)
-    times = (spans[0][0], spans[-1][1]) if spans else None
+    times = check_times(spine, timestamp_field, now)
+    spans = times.spans if times else ()
     return [ask.seeing(_stretches(ask, spans, events_of) if events_of else None, times) for ask in asks]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from skewless.offline.binding import BoundView
 from skewless.offline.engine import Moment, answer, constant, rows_between
 from skewless.offline.kernel import CUTOFF, SNAPSHOT
 from skewless.offline.source import micros, quoted
+from skewless.offline.spine import SpineTimes
 from skewless.offline.tables import REVISION, FeatureTable
 from skewless.timeline import EPOCH, MICROSECOND, after, expired, to_micros
 
@@ -42,7 +42,7 @@ class Ask:
 
     prefix     the view's name, or its alias: results are named `<prefix>__<field>`
     stretches  which snapshot is seen when, covering the spine's times; None asks for the event's own instant
-    times      the spine's first and last time; None: it is empty
+    times      where the spine's rows lie in time; None: it is empty
     """
 
     prefix: str
@@ -50,9 +50,9 @@ class Ask:
     fields: tuple[str, ...]
     table: FeatureTable
     stretches: tuple[Stretch, ...] | None = None
-    times: tuple[datetime, datetime] | None = None
+    times: SpineTimes | None = None
 
-    def seeing(self, stretches: tuple[Stretch, ...] | None, times: tuple[datetime, datetime] | None) -> Ask:
+    def seeing(self, stretches: tuple[Stretch, ...] | None, times: SpineTimes | None) -> Ask:
         """The same, with what is seen when."""
         return replace(self, stretches=stretches, times=times)
 
@@ -105,10 +105,10 @@ def _located(spine: DataFrame, asks: Sequence[Ask], timestamp_field: str) -> Dat
     return timed.mapInArrow(locate, schema=schema).drop("_sk_at")
 
 
-def _checked(at: pa.Array, times: tuple[datetime, datetime] | None) -> pa.Array:
+def _checked(at: pa.Array, times: SpineTimes | None) -> pa.Array:
     """The times, if they are still those that were checked: a spine may change between two readings."""
     if len(at):
-        first, last = map(to_micros, times or (EPOCH, EPOCH))
+        first, last = map(to_micros, (times.first, times.last) if times else (EPOCH, EPOCH))
         found = pc.min_max(at).as_py()
         if times is None or at.null_count or after(first, found["min"]) or after(found["max"], last):
             raise DataError(
@@ -189,7 +189,10 @@ def _source_rows(ask: Ask) -> DataFrame | None:
     """The source's rows that some computed snapshot may see; None where every snapshot is stored."""
     delay = ask.bound.view.source.data_delay
     if ask.stretches is None:
-        moments = [Moment(to_micros(t), to_micros(t)) for t in ask.times or ()]
+        moments = [
+            Moment(to_micros(t), to_micros(t))
+            for t in ((ask.times.first, ask.times.last) if ask.times else ())
+        ]
     else:
         computed = [stretch.seen.snapshot_time for stretch in ask.stretches if stretch.seen.revision is None]
         edges = (min(computed), max(computed)) if computed else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -27,6 +28,31 @@ Span = tuple[datetime, datetime]
 # Before, the cron library loses microseconds; it reckons in floats.
 _OLDEST, _LATEST = datetime(1800, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _DAY, _GAP = timedelta(days=1) // MICROSECOND, 366
+_PARTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SpineTimes:
+    """Where a spine's rows lie in time.
+
+    spans  first and last time of each span, the oldest first. Spans are parted by more than a year without rows,
+           so that a stray time costs no century of snapshots
+    parts  instants in microseconds, ascending, between which lie about equally many rows
+    """
+
+    rows: int
+    spans: tuple[Span, ...]
+    parts: tuple[int, ...]
+
+    @property
+    def first(self) -> datetime:
+        """The time of the first row."""
+        return self.spans[0][0]
+
+    @property
+    def last(self) -> datetime:
+        """The time of the last row."""
+        return self.spans[-1][1]
 
 
 def as_spark(spark: SparkSession, spine: DataFrame | pd.DataFrame | pa.Table) -> DataFrame:
@@ -112,12 +138,8 @@ def _demand(types: dict[str, T.DataType], column: str, role: str) -> None:
         )
 
 
-def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> tuple[Span, ...]:
-    """Refuse null, future and absurd times, counted in one pass; give the spans in which the others lie.
-
-    returns  first and last time of each span, the oldest first; none for an empty spine. Spans are parted by more
-             than a year without rows, so that a stray time costs no century of snapshots
-    """
+def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> SpineTimes | None:
+    """Refuse null, future and absurd times, and tell where the others lie, in one pass; None for an empty spine."""
     at = micros(timestamp_field, spine.schema[timestamp_field].dataType)
     found = spine.select(at.alias("at")).agg(
         F.count("*").alias("rows"),
@@ -127,13 +149,15 @@ def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> tuple[
         F.min("at").alias("first"),
         F.max("at").alias("last"),
         F.collect_set(F.floor(F.col("at") / _DAY)).alias("days"),
+        F.percentile_approx("at", [part / _PARTS for part in range(1, _PARTS)], 1000).alias("parts"),
     )
     counted = found.first()
     if counted is None or not counted["rows"]:
-        return ()
+        return None
     for problem in _time_problems(counted, timestamp_field, now):
         raise UsageError(problem)
-    return tuple(_spans(counted["first"], counted["last"], sorted(counted["days"])))
+    spans = tuple(_spans(counted["first"], counted["last"], sorted(counted["days"])))
+    return SpineTimes(counted["rows"], spans, tuple(sorted(set(counted["parts"]))))
 
 
 def _time_problems(counted: Row, timestamp_field: str, now: datetime) -> Iterator[str]:
