@@ -51,6 +51,7 @@ class Sources:
                 BoundView(chosen.view, self.read(chosen.view.source)),
                 chosen.fields,
                 FeatureTable.of(chosen.view, fingerprint(chosen.view), self.warehouse),
+                chosen.view.join_keys,
             )
             for chosen in selections
         ]

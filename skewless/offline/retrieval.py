@@ -41,6 +41,7 @@ class Ask:
     """One view of a request.
 
     prefix     the view's name, or its alias: results are named `<prefix>__<field>`
+    keys       the spine's key columns, in the order of the view's join keys: other names than theirs for an alias
     stretches  which snapshot is seen when, covering the spine's times; None asks for the event's own instant
     times      where the spine's rows lie in time; None: it is empty
     """
@@ -49,6 +50,7 @@ class Ask:
     bound: BoundView
     fields: tuple[str, ...]
     table: FeatureTable
+    keys: tuple[str, ...]
     stretches: tuple[Stretch, ...] | None = None
     times: SpineTimes | None = None
 
