@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from skewless.errors import Problem, SetupError, UsageError
+from skewless.ledger.definitions import Definitions
 from skewless.ledger.table import Ledger
 from skewless.ledger.versions import VersionedLedger
 from skewless.model import FeatureView, TrainingSet
@@ -68,6 +69,10 @@ class Workspace:
     def ledger(self, view: FeatureView) -> Ledger:
         """The view's ledger."""
         return Ledger(uris.ledger_table(self.settings.warehouse, view.name), self.clock)
+
+    def definitions(self, view: FeatureView) -> Definitions:
+        """The definitions under which the view was built."""
+        return Definitions(uris.definition_table(self.settings.warehouse, view.name), self.clock)
 
     def verdicts(self, view: FeatureView) -> Verdicts:
         """The view's verdicts."""

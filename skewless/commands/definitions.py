@@ -26,11 +26,13 @@ def validate(as_json: AsJson = False) -> None:
 
 
 def plan(as_json: AsJson = False) -> None:
-    """Show the steps of one interval of each view.
+    """Show what the definitions mean for what is there.
+
+    The steps of an interval; what changed, what must be backfilled, what it costs to keep.
 
     Example: skewless plan
     """
-    from skewless.plan.compile import compile_repo
+    from skewless import jobs
 
-    plans = compile_repo(strict_workspace().repo)
-    show([{"dag_id": p.dag_id, "steps": p.steps} for p in plans], "\n\n".join(map(str, plans)), as_json)
+    plans = jobs.plan(strict_workspace())
+    show([item.told() for item in plans], "\n\n".join(map(str, plans)), as_json)

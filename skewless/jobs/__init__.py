@@ -3,6 +3,7 @@
 from skewless.jobs.build import build
 from skewless.jobs.check import check
 from skewless.jobs.operate import accept, expire, hold, release, rollback
+from skewless.jobs.plan import plan
 from skewless.jobs.publish import publish
 from skewless.jobs.receipts import to_json
 from skewless.jobs.replay import replay
@@ -19,6 +20,7 @@ __all__ = [
     "check",
     "expire",
     "hold",
+    "plan",
     "publish",
     "release",
     "replay",

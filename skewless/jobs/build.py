@@ -68,11 +68,11 @@ def build(
 
 def _append(workspace: Workspace, bound: BoundView, at: datetime, cutoff: datetime) -> tuple[Event, Content]:
     """Compute the snapshot and append it as a new revision; give its `built` event and what the table holds of it."""
-    from skewless.offline.engine import Moment, snapshot
+    from skewless.offline.engine import Moment, snapshots
 
     table, revision = workspace.feature_table(bound.view), str(uuid.uuid4())
-    table.append(snapshot(bound, Moment(to_micros(at), to_micros(cutoff))), at, revision)
-    content = table.content(workspace.spark, revision)
+    table.append(snapshots(bound, [Moment(to_micros(at), to_micros(cutoff))]), {at: revision})
+    content = table.contents(workspace.spark, [revision])[revision]
     event = Event(
         kind=Kind.BUILT,
         snapshot_time=at,
@@ -106,5 +106,6 @@ def _enter(workspace: Workspace, view: FeatureView, event: Event) -> tuple[Event
     events = ledger.read()
     entry = to_enter(events, event, assumed=view.source.arrival_is_assumed, now=workspace.clock.now())
     if entry not in events:
+        workspace.definitions(view).keep(view)
         (entry,) = ledger.append(entry)
     return entry, entry.revision == event.revision

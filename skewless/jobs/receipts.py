@@ -37,6 +37,19 @@ def to_json(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False)
 
 
+def size(number: float) -> str:
+    """A number of bytes as people read it.
+
+    >>> size(999), size(12_345), size(3_400_000_000)
+    ('999 B', '12.3 kB', '3.4 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if number < 1000 or unit == "TB":
+            break
+        number /= 1000
+    return f"{number:.0f} {unit}" if unit == "B" else f"{number:,.1f} {unit}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """A revision; `is_new` is false where an equal one was there.

@@ -119,12 +119,12 @@ def newest_in_force(
 
 # -- what became of a publish -----------------------------------------------------------------------------
 
-_SETTLING = (Kind.PUBLISHED, Kind.OFFLINE_ONLY, Kind.HELD, Kind.BLOCKED)
+SETTLING = (Kind.PUBLISHED, Kind.OFFLINE_ONLY, Kind.HELD, Kind.BLOCKED)
 
 
 def settled(events: tuple[Event, ...], snapshot_time: datetime) -> bool:
     """Whether a run of the snapshot came to an end: published, offline only, held or blocked."""
-    return any(event.kind in _SETTLING and event.snapshot_time == snapshot_time for event in events)
+    return any(event.kind in SETTLING and event.snapshot_time == snapshot_time for event in events)
 
 
 def awaited(events: tuple[Event, ...], snapshot_time: datetime, newest_due: datetime) -> bool:

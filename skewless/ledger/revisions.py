@@ -8,14 +8,15 @@ from datetime import datetime
 from skewless.ledger.events import Event, Kind
 
 
+def is_build(event: Event, fingerprint: str) -> bool:
+    """Whether the event tells of a revision built under a fingerprint."""
+    return event.kind is Kind.BUILT and event.fingerprint == fingerprint
+
+
 def builds(events: tuple[Event, ...], snapshot_time: datetime, fingerprint: str) -> tuple[Event, ...]:
     """The `built` events of a snapshot under a fingerprint, oldest first."""
     return tuple(
-        event
-        for event in events
-        if event.kind is Kind.BUILT
-        and event.snapshot_time == snapshot_time
-        and event.fingerprint == fingerprint
+        event for event in events if event.snapshot_time == snapshot_time and is_build(event, fingerprint)
     )
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from skewless.errors import DataError, UsageError, did_you_mean
 from skewless.ledger.delta import append_rows, failing_as, open_table
 from skewless.ledger.events import Event
+from skewless.plan.changes import differing
 from skewless.plan.fingerprint import canonical, definition_fingerprint
 from skewless.timeline import Clock, format_instant, parse_instant, utc
 
@@ -217,11 +218,6 @@ class Manifests:
 # -- comparing --------------------------------------------------------------------------------------------
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """Where two definitions differ, as dotted paths, with both values."""
-    for name in sorted({*one, *other}):
-        place, (a, b) = f"{path}{name}", (one.get(name), other.get(name))
-        if isinstance(a, dict) and isinstance(b, dict):
-            yield from differences(a, b, f"{place}.")
-        elif a != b:
-            yield f"{place} was {a!r}, is {b!r}"
+    return (f"{place} was {a!r}, is {b!r}" for place, a, b in differing(one, other))

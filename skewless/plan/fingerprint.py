@@ -22,7 +22,7 @@ ENGINE_SEMANTICS = 1
 
 def fingerprint(view: FeatureView) -> str:
     """SHA-256, as 64 hexadecimal digits, of canonical JSON of what decides the view's values."""
-    return _sha256(_content(view))
+    return definition_fingerprint(view_definition(view))
 
 
 def training_definition(training_set: TrainingSet, selections: Sequence[Selection]) -> dict[str, Any]:
@@ -41,8 +41,8 @@ def training_definition(training_set: TrainingSet, selections: Sequence[Selectio
 
 
 def definition_fingerprint(definition: dict[str, Any]) -> str:
-    """SHA-256, as 64 hexadecimal digits, of a training set's definition."""
-    return _sha256(definition)
+    """SHA-256, as 64 hexadecimal digits, of a definition as JSON has it."""
+    return hashlib.sha256(canonical(definition).encode()).hexdigest()
 
 
 def _as_seen(view: FeatureView) -> dict[str, Any]:
@@ -60,16 +60,13 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
 def short(fingerprint: str) -> str:
     """The first 12 digits: enough for a table's name."""
     return fingerprint[:12]
 
 
-def _content(view: FeatureView) -> dict[str, Any]:
+def view_definition(view: FeatureView) -> dict[str, Any]:
+    """What decides the view's values, as JSON has it."""
     return {
         "semantics": ENGINE_SEMANTICS,
         "keys": list(view.join_keys),

@@ -29,6 +29,11 @@ def ledger_table(warehouse: str, view: str) -> str:
     return under(warehouse, f"ledger/{view}")
 
 
+def definition_table(warehouse: str, view: str) -> str:
+    """The table of the definitions under which a view was built."""
+    return under(warehouse, f"definitions/{view}")
+
+
 def verdict_table(warehouse: str, view: str) -> str:
     """The table of a view's verdicts."""
     return under(warehouse, f"verdicts/{view}")
