@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,12 +16,18 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
-from skewless.offline.kernel import BUCKET, CUTOFF, EVENT, SNAPSHOT
+from skewless.offline.kernel import BUCKET, CUTOFF, EVENT, SNAPSHOT, Output, Program
 from skewless.offline.lifetimes import stands_between
+from skewless.offline.pruning import rows_that_may_count
 from skewless.offline.source import quoted
 from skewless.timeline import MICROSECOND, happened, within
 
-BUCKETS = 16
+NEWEST = (
+    "_sk_newest"  # when the newest row happened that an ask sees within the view's reach; null: it is absent
+)
+
+_BUCKET_ROWS = 250_000
+_LEAST_BUCKETS, _MOST_BUCKETS = 16, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +38,21 @@ class Moment:
     cutoff: int
 
 
-def answer(asks: DataFrame, rows: DataFrame, bound: BoundView) -> DataFrame:
+# -- what is asked by somebody ----------------------------------------------------------------------------
+
+
+def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[str]) -> DataFrame:
     """Give every ask the view's values, as of its snapshot time and cutoff.
 
-    asks     join keys, _sk_snapshot and _sk_cutoff (microseconds; null: not asked), any other columns    n rows
+    asks     the columns `keys`, in the order of the view's join keys, _sk_snapshot and _sk_cutoff (microseconds;
+             null: not asked), any other columns                                                          n rows
     rows     of `rows_between`, for moments that cover all that is asked
-    returns  asks and, per field, its value of the field's dtype in the column `Output.name`              n rows
+    returns  asks, per field its value of the field's dtype in the column `Output.name`, and _sk_newest   n rows
 
     A null join key is an entity without rows. No answer depends on partitions, order or cores.
     """
-    program, outputs = bound.program, list(zip(bound.program.outputs, bound.view.schema, strict=True))
-    computed = [T.StructField(output.name, bound.natural_type(item)) for output, item in outputs]
-    schema = T.StructType([*asks.schema.fields, *computed])
+    program = replace(_program(bound), keys=tuple(keys))
+    schema = T.StructType([*asks.schema.fields, *_computed(bound)])
     result, prepared = to_arrow_schema(schema), to_arrow_schema(rows.schema)
 
     def of_bucket(asks: pa.Table, rows: pa.Table) -> pa.Table:
@@ -52,18 +62,46 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView) -> DataFrame:
         rows = rows if rows.num_columns else prepared.empty_table()
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
-    keys = [F.col(quoted(key)).cast(spark_type) for key, spark_type in bound.key_types.items()]
-    by_bucket = _bucketed(asks, keys).cogroup(_bucketed(rows, [F.col(key) for key in bound.row_keys]))
+    asked = [F.col(quoted(key)).cast(kind) for key, kind in zip(keys, bound.key_types.values(), strict=True)]
+    buckets = _buckets(bound)
+    by_bucket = _bucketed(asks, asked, buckets).cogroup(_bucketed(rows, _row_keys(bound), buckets))
     answered = by_bucket.applyInArrow(of_bucket, schema=schema)
-    finished = [_finished(F.col(output.name), item).alias(output.name) for output, item in outputs]
-    return answered.select(*map(quoted, asks.columns), *finished)
+    return answered.select(*map(quoted, asks.columns), *_finished(bound), NEWEST)
 
 
-def _bucketed(frame: DataFrame, keys: Sequence[Column]) -> GroupedData:
-    return frame.withColumn(BUCKET, F.pmod(F.xxhash64(*keys), F.lit(BUCKETS))).groupBy(BUCKET)
+def _program(bound: BoundView) -> Program:
+    """The view's program, and the event time of the newest row within its reach."""
+    reach = bound.view.reach
+    newest = Output(NEWEST, None, EVENT, None, "skip", None if reach is None else reach // MICROSECOND)
+    return replace(bound.program, outputs=(*bound.program.outputs, newest))
 
 
-def _finished(value: Column, item: Field) -> Column:
+def _computed(bound: BoundView) -> list[T.StructField]:
+    outputs = zip(bound.program.outputs, bound.view.schema, strict=True)
+    fields = [T.StructField(output.name, bound.natural_type(item)) for output, item in outputs]
+    return [*fields, T.StructField(NEWEST, T.LongType())]
+
+
+def _row_keys(bound: BoundView) -> list[Column]:
+    return [F.col(key) for key in bound.row_keys]
+
+
+def _bucketed(frame: DataFrame, keys: Sequence[Column], buckets: int) -> GroupedData:
+    return frame.withColumn(BUCKET, F.pmod(F.xxhash64(*keys), F.lit(buckets))).groupBy(BUCKET)
+
+
+def _buckets(bound: BoundView) -> int:
+    """As many as keep a bucket's rows within a worker's memory."""
+    wanted = -(-(bound.source.size or 0) // _BUCKET_ROWS)
+    return min(max(wanted, _LEAST_BUCKETS), _MOST_BUCKETS)
+
+
+def _finished(bound: BoundView) -> list[Column]:
+    outputs = zip(bound.program.outputs, bound.view.schema, strict=True)
+    return [_cast(F.col(output.name), item).alias(output.name) for output, item in outputs]
+
+
+def _cast(value: Column, item: Field) -> Column:
     """Cast to the dtype, then fill the default. An integer that does not fit is an error, as ANSI SQL has it."""
     cast = value.cast(item.dtype.spark)
     return cast if item.default is None else F.coalesce(cast, constant(item.default, item))
@@ -74,39 +112,68 @@ def constant(value: object, item: Field) -> Column:
     return F.lit(list(value) if isinstance(value, tuple) else value).cast(item.dtype.spark)
 
 
-def snapshot(bound: BoundView, moment: Moment) -> DataFrame:
-    """Compute the complete state of a view: every entity with a visible row inside the view's reach.
+# -- every entity -----------------------------------------------------------------------------------------
 
-    returns  join keys, then fields, one row per entity, in no order
+
+def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
+    """Compute the complete state of a view at several moments, from one reading of its source.
+
+    returns  join keys, _sk_snapshot (microseconds), fields: of each moment one row per entity with a visible row
+             inside the view's reach, in no order
     """
-    rows = rows_between(bound, moment, moment)
-    asks = (
-        rows.select(
-            *(F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True))
-        )
-        .dropna()
-        .distinct()
-        .select("*", F.lit(moment.snapshot).alias(SNAPSHOT), F.lit(moment.cutoff).alias(CUTOFF))
-    )
-    outputs = zip(bound.program.outputs, bound.view.schema, strict=True)
-    fields = [F.col(output.name).alias(item.name) for output, item in outputs]
-    return answer(asks, rows, bound).select(*bound.view.join_keys, *fields)
+    rows = rows_between(bound, *_edges(moments)).dropna(subset=list(bound.row_keys))
+    program, view = _program(bound), bound.view
+    keys = [T.StructField(f"_sk_a{n}", _TYPES[kind]) for n, kind in enumerate(bound.key_types.values())]
+    program = replace(program, keys=tuple(item.name for item in keys))
+    schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
+    wanted = to_arrow_schema(schema)
+
+    def of_bucket(rows: pa.Table) -> pa.Table:
+        found = [_complete(program, rows, moment).select(wanted.names) for moment in moments]
+        return pa.concat_tables(found)
+
+    computed = _bucketed(rows, _row_keys(bound), _buckets(bound)).applyInArrow(of_bucket, schema=schema)
+    named = [F.col(item.name).alias(key) for item, key in zip(keys, view.join_keys, strict=True)]
+    fields = [value.alias(item.name) for value, item in zip(_finished(bound), view.schema, strict=True)]
+    return computed.select(*named, SNAPSHOT, *fields)
+
+
+_TYPES: dict[str, T.DataType] = {"string": T.StringType(), "bigint": T.LongType()}
+
+
+def _complete(program: Program, rows: pa.Table, moment: Moment) -> pa.Table:
+    """Every entity of a bucket that has a visible row within reach at a moment, with its values."""
+    entities = rows.select(list(program.row_keys)).group_by(list(program.row_keys)).aggregate([])
+    asks = entities.rename_columns(list(program.keys))
+    for name, value in ((SNAPSHOT, moment.snapshot), (CUTOFF, moment.cutoff)):
+        asks = asks.append_column(name, pa.array(np.full(len(asks), value, dtype=np.int64)))
+    answered = kernel.answer(program, asks, rows)
+    return answered.filter(answered[NEWEST].is_valid())
+
+
+def _edges(moments: Sequence[Moment]) -> tuple[Moment, Moment]:
+    """The first and the last; a rebuild may know more at an earlier one."""
+    times, cutoffs = [moment.snapshot for moment in moments], [moment.cutoff for moment in moments]
+    return Moment(min(times), min(cutoffs)), Moment(max(times), max(cutoffs))
+
+
+# -- the rows that count ----------------------------------------------------------------------------------
 
 
 def rows_between(bound: BoundView, first: Moment, last: Moment) -> DataFrame:
     """The prepared rows that some snapshot from the first to the last may see; of one moment, those that it sees."""
-    rows, reach = _visible_between(bound, first, last), bound.view.reach
-    if reach is None:
-        return rows
-    return rows.where(within(F.col(EVENT), F.lit(first.snapshot), F.lit(reach // MICROSECOND)))
+    reach = None if bound.view.reach is None else bound.view.reach // MICROSECOND
+    rows = _visible_between(bound, first, last, reach)
+    return rows if reach is None else rows.where(within(F.col(EVENT), F.lit(first.snapshot), F.lit(reach)))
 
 
 def newest_event(bound: BoundView, moment: Moment) -> int | None:
     """The newest event time that a snapshot sees in its source, however long ago; None where it sees none."""
-    found = _visible_between(bound, moment, moment).agg(F.max(EVENT)).first()
+    found = _visible_between(bound, moment, moment, None).agg(F.max(EVENT)).first()
     return None if found is None else found[0]
 
 
-def _visible_between(bound: BoundView, first: Moment, last: Moment) -> DataFrame:
-    rows = bound.rows.where(stands_between(first.cutoff, last.cutoff))
+def _visible_between(bound: BoundView, first: Moment, last: Moment, reach: int | None) -> DataFrame:
+    source = rows_that_may_count(bound.source, first.snapshot, last.snapshot, last.cutoff, reach)
+    rows = replace(bound, source=source).rows.where(stands_between(first.cutoff, last.cutoff))
     return rows.where(happened(F.col(EVENT), F.lit(last.snapshot)))

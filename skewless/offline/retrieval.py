@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 from skewless.errors import DataError
 from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
-from skewless.offline.engine import Moment, answer, constant, rows_between
+from skewless.offline.engine import NEWEST, Moment, answer, constant, rows_between
 from skewless.offline.kernel import CUTOFF, SNAPSHOT
 from skewless.offline.source import micros, quoted
 from skewless.offline.spine import SpineTimes
@@ -178,7 +178,7 @@ def _with_features(rows: DataFrame, ask: Ask, seen: str, *, explain: bool) -> Da
     rows = rows.withColumns({name: F.when(needs_source, F.col(part)) for name, part in moments.items()})
     source_rows = _source_rows(ask)
     if source_rows is not None:
-        rows = answer(rows, source_rows, ask.bound)
+        rows = answer(rows, source_rows, ask.bound, ask.bound.view.join_keys).drop(NEWEST)
     computed = source_rows is not None
     features = [_chosen(ask, name, seen, stored=bool(revisions), computed=computed) for name in ask.fields]
     explained = [F.timestamp_micros(f"{seen}.snapshot"), F.col(f"{seen}.how")] if explain else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.errors import AnalysisException
@@ -20,11 +22,15 @@ from skewless.plan.uris import under
 
 @dataclass(frozen=True)
 class SourceRows:
-    """The rows of a source at one version of its table (None where the source is not a Delta path)."""
+    """The rows of a source at one version of its table (None where the source is not a Delta path).
+
+    size  how many rows the table's log tells of; None: it does not
+    """
 
     source: DeltaSource
     rows: DataFrame
     version: int | None
+    size: int | None = None
 
     @property
     def types(self) -> dict[str, T.DataType]:
@@ -44,7 +50,8 @@ class SourceRows:
 
     def null_event_times(self) -> int:
         """How many rows have no event time: they are never visible."""
-        return self.rows.where(self.event.isNull()).count()
+        event = F.col(quoted(self.source.timestamp_field))
+        return self.rows.where(event.isNull()).count()  # Delta opens only files whose statistics tell of some
 
     def _micros(self, column: str) -> Column:
         return micros(column, self.types[column])
@@ -75,9 +82,10 @@ def read_source(
         rows = _read_table(spark, source)
     else:
         uri = under(warehouse, source.location)
-        version = _version(source, uri, version)
+        table = _table(source, uri, version)
+        version, size = table.version(), _size(table)
         rows = spark.read.format("delta").option("versionAsOf", version).load(uri)
-    found = SourceRows(source, rows, version if source.path else None)
+    found = SourceRows(source, rows, version, size) if source.path else SourceRows(source, rows, None)
     _demand_timestamps(found)
     for column in source.event_id:
         demand_column(found, column, "event_id")
@@ -105,10 +113,17 @@ def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
     return rows
 
 
-def _version(source: DeltaSource, uri: str, asked: int | None) -> int:
+def _size(table: DeltaTable) -> int | None:
+    """The number of rows, where the statistics of every file tell it."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    counts = files["num_records"] if "num_records" in files.column_names else None
+    return None if counts is None or counts.null_count else int(pc.sum(counts).as_py() or 0)
+
+
+def _table(source: DeltaSource, uri: str, asked: int | None) -> DeltaTable:
     """The version asked for, or the newest, if the table has it."""
     try:
-        return DeltaTable(uri, version=asked).version()
+        return DeltaTable(uri, version=asked)
     except TableNotFoundError as error:
         raise DataError(
             f"source {source.name!r}: there is no Delta table at {uri}; load it, or correct path= in its definition"

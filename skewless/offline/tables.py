@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.errors import PySparkException
@@ -19,6 +20,7 @@ from pyspark.sql import types as T
 
 from skewless.errors import DataError, first_line
 from skewless.model import FeatureView
+from skewless.offline.kernel import SNAPSHOT
 from skewless.offline.source import quoted
 from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
@@ -32,7 +34,7 @@ _JSON = {
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
 }
 
-SNAPSHOT_TIME, REVISION = "_snapshot_time", "_revision"
+SNAPSHOT_TIME, REVISION, PERIOD = "_snapshot_time", "_revision", "_period"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,12 @@ class Content:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """The revisions of one view under one fingerprint."""
+    """The revisions of one view under one fingerprint.
+
+    A training row sees one whole snapshot, so time is what files are laid out by: a partition `_period` holds the
+    snapshots of a day (of a month, where intervals are a day or longer), and within a file rows are sorted by
+    _snapshot_time, _revision and join keys. A build appends files of its own; maintenance may join those of a period.
+    """
 
     view: FeatureView
     uri: str
@@ -55,29 +62,52 @@ class FeatureTable:
         """The table of a view in a warehouse."""
         return cls(view, feature_table(warehouse, view.name, fingerprint))
 
-    def append(self, rows: DataFrame, snapshot_time: datetime, revision: str) -> None:
-        """Add a revision: join keys, _snapshot_time, _revision, fields."""
+    def append(self, rows: DataFrame, revisions: Mapping[datetime, str]) -> None:
+        """Add revisions of several snapshots at once, each named by its snapshot time.
+
+        rows  of `engine.snapshots`: join keys, _sk_snapshot in microseconds, fields
+        """
+        named = [F.lit(part) for at, revision in revisions.items() for part in (to_micros(at), revision)]
+        at = F.timestamp_micros(F.col(SNAPSHOT))
         stamped = rows.select(
             *self.view.join_keys,
-            F.timestamp_micros(F.lit(to_micros(snapshot_time))).alias(SNAPSHOT_TIME),
-            F.lit(revision).alias(REVISION),
+            at.alias(SNAPSHOT_TIME),
+            F.create_map(*named)[F.col(SNAPSHOT)].alias(REVISION),
             *self.view.fields,
         )
-        append_revision(stamped, self.uri)
+        order = [SNAPSHOT_TIME, REVISION, *self.view.join_keys]
+        if self._is_of_the_first_layout():
+            append_rows(stamped.sortWithinPartitions(*order), self.uri, REVISION)
+            return
+        often = self.view.timetable.longest_interval < timedelta(days=1)
+        period = F.date_format(SNAPSHOT_TIME, "yyyy-MM-dd" if often else "yyyy-MM")
+        ordered = stamped.withColumn(PERIOD, period).sortWithinPartitions(PERIOD, *order)
+        append_rows(ordered, self.uri, PERIOD)
+
+    def _is_of_the_first_layout(self) -> bool:
+        """Tables were once partitioned by revision; such a one stays what it is."""
+        with self._readable():
+            if not DeltaTable.is_deltatable(self.uri):
+                return False
+            return DeltaTable(self.uri).metadata().partition_columns == [REVISION]
 
     def read(self, spark: SparkSession, revisions: Sequence[str]) -> DataFrame:
         """The rows of some revisions: join keys, _snapshot_time, _revision, fields."""
-        return spark.read.format("delta").load(self.uri).where(F.col(REVISION).isin(list(revisions)))
+        rows = spark.read.format("delta").load(self.uri).where(F.col(REVISION).isin(list(revisions)))
+        return rows.drop(PERIOD)
 
-    def content(self, spark: SparkSession, revision: str) -> Content:
-        """Count and hash a revision as it is stored."""
-        return content_of(self.read(spark, [revision]).select(*sorted(self.view.columns)))
+    def contents(self, spark: SparkSession, revisions: Sequence[str]) -> dict[str, Content]:
+        """Count and hash some revisions as they are stored, in one job."""
+        rows = self.read(spark, revisions).select(REVISION, *sorted(self.view.columns))
+        return {revision: NO_ROWS for revision in revisions} | contents_of(rows, REVISION)
 
     def reader(self, revision: str) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
         with self._readable():
-            rows = DeltaTable(self.uri).to_pyarrow_dataset(file_pruning_predicate=[(REVISION, "=", revision)])
-            batches = rows.scanner(columns=list(self.view.columns)).to_reader()
+            rows = DeltaTable(self.uri).to_pyarrow_dataset()
+            batches = rows.scanner(
+                columns=list(self.view.columns), filter=pc.field(REVISION) == revision
+            ).to_reader()
         return pa.RecordBatchReader.from_batches(batches.schema, self._explained(batches))
 
     def _explained(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -100,9 +130,9 @@ class FeatureTable:
             ) from error
 
 
-def append_revision(stamped: DataFrame, uri: str, **options: str) -> None:
-    """Append rows that bear the number of their revision in `_revision`; the table is made by the first."""
-    writer = stamped.write.format("delta").mode("append").options(**options).partitionBy(REVISION)
+def append_rows(rows: DataFrame, uri: str, partition: str, **options: str) -> None:
+    """Append rows to a Delta table that is partitioned by one column; the first makes it."""
+    writer = rows.write.format("delta").mode("append").options(**options).partitionBy(partition)
     try:
         writer.save(uri)
     except PySparkException as error:
@@ -112,17 +142,30 @@ def append_revision(stamped: DataFrame, uri: str, **options: str) -> None:
 
 
 def content_of(rows: DataFrame) -> Content:
-    """Count and hash rows, whatever their order.
+    """Count and hash rows, whatever their order."""
+    return contents_of(rows.withColumn("_sk_all", F.lit("")), "_sk_all").get("", NO_ROWS)
+
+
+def contents_of(rows: DataFrame, by: str) -> dict[str, Content]:
+    """Count and hash the rows of each value of a string column, whatever their order, without that column.
 
     Each row's canonical JSON is hashed with SHA-256, whose first 240 bits are summed in four parts: equal multisets
     of rows, and in all likelihood only those, have equal sums. JSON tells -0.0 from 0.0 and leaves nulls out.
     """
-    digests = rows.select(F.sha2(canonical_json(rows.schema.fields), 256).alias("digest"))
+    fields = [item for item in rows.schema.fields if item.name != by]
+    digests = rows.select(F.col(by).alias("by"), F.sha2(canonical_json(fields), 256).alias("digest"))
     parts = [
         F.conv(F.substring("digest", 1 + 15 * part, 15), 16, 10).cast("decimal(38,0)") for part in range(4)
     ]
-    count, *sums = digests.agg(F.count("*"), *(F.sum(part) for part in parts)).first() or (0,)
-    return Content(int(count), hashlib.sha256(repr([count, *map(str, sums)]).encode()).hexdigest())
+    found = digests.groupBy("by").agg(F.count("*"), *(F.sum(part) for part in parts)).collect()
+    return {name: _content(count, sums) for name, count, *sums in found}
+
+
+def _content(count: int, sums: Sequence[object]) -> Content:
+    return Content(count, hashlib.sha256(repr([count, *map(str, sums)]).encode()).hexdigest())
+
+
+NO_ROWS = _content(0, [None] * 4)
 
 
 def hash_of_each_column(rows: DataFrame) -> dict[str, int | None]:

@@ -18,7 +18,7 @@ from skewless.offline.lifetimes import orderable, stands_between, with_lifetimes
 from skewless.offline.retrieval import Ask, join
 from skewless.offline.source import SourceRows, quoted
 from skewless.offline.spark_conf import settled
-from skewless.offline.tables import REVISION, Content, append_revision, content_of
+from skewless.offline.tables import REVISION, Content, append_rows, content_of
 from skewless.plan.repo import Selection
 from skewless.timeline import Interval, happened, to_micros
 
@@ -122,7 +122,7 @@ class TrainingTable:
             INTERVAL_END: F.timestamp_micros(F.lit(to_micros(interval_end))),
             REVISION: F.lit(revision),
         }
-        append_revision(rows.withColumns(stamps), self.uri, mergeSchema="true")
+        append_rows(rows.withColumns(stamps), self.uri, REVISION, mergeSchema="true")
 
     def read(self, spark: SparkSession, revisions: Sequence[str], columns: Sequence[str]) -> DataFrame:
         """The rows of some revisions, with those columns, in that order."""

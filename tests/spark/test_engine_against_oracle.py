@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from skewless.offline.binding import BoundView
-from skewless.offline.engine import Moment, snapshot
+from skewless.offline.engine import Moment, snapshots
 from skewless.offline.source import read_source
 from skewless.settings import Settings
 from skewless.timeline import to_micros
@@ -36,7 +36,7 @@ def test_a_snapshot_is_what_the_oracle_says(
     bound = BoundView(made.view, read_source(spark, made.view.source, made.store.settings.warehouse))
     for tick in (truth.ticks[4], truth.ticks[8]):
         cutoff = tick + truth.data_delay
-        rows = snapshot(bound, Moment(to_micros(tick), to_micros(cutoff))).toArrow()
+        rows = snapshots(bound, [Moment(to_micros(tick), to_micros(cutoff))]).toArrow()
         built = {
             tuple(row[key] for key in made.view.join_keys): [
                 oracle.bits(row[item]) for item in made.view.fields
