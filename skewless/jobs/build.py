@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from skewless.errors import UsageError
 from skewless.jobs.receipts import Built, Report, silent
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.revisions import to_enter
+from skewless.ledger.table import Ledger
 from skewless.model import FeatureView
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant, to_micros
@@ -18,7 +20,6 @@ from skewless.workspace import Workspace
 
 if TYPE_CHECKING:
     from skewless.offline.binding import BoundView
-    from skewless.offline.tables import Content
 
 
 def build(
@@ -43,20 +44,21 @@ def build(
     view = workspace.repo.view(view_name)
     at = workspace.snapshot_time(view, snapshot_time)
     cutoff = _cutoff(workspace, view, at, known_until)
-    workspace.ledger(view).read()  # one that cannot be read is told before the work, and not after it
+    ledger = workspace.ledger(view)
+    ledger.read()  # one that cannot be read is told before the work, and not after it
     doing = f"building {view.name} at {format_instant(at)}"
     with explained(doing):
         report(doing)
         source = read_source(workspace.spark, view.source, workspace.settings.warehouse)
-        event, content = _append(workspace, BoundView(view, source), at, cutoff)
+        (built,) = append_revisions(workspace, BoundView(view, source), {at: cutoff})
         null_event_times = source.null_event_times()
-    entered, is_new = _enter(workspace, view, replace(event, known_until=known_until))
+    ((entered, is_new),) = enter_builds(workspace, view, ledger, [replace(built, known_until=known_until)])
     return Built(
         view=view.name,
         snapshot_time=at,
         revision=entered.revision or "",
-        rows=content.rows,
-        content_hash=content.content_hash,
+        rows=built.rows or 0,
+        content_hash=built.content_hash or "",
         source_version=source.version,
         fingerprint=fingerprint(view),
         known_until=entered.known_until,
@@ -66,24 +68,48 @@ def build(
     )
 
 
-def _append(workspace: Workspace, bound: BoundView, at: datetime, cutoff: datetime) -> tuple[Event, Content]:
-    """Compute the snapshot and append it as a new revision; give its `built` event and what the table holds of it."""
+def append_revisions(
+    workspace: Workspace, bound: BoundView, cutoffs: Mapping[datetime, datetime]
+) -> list[Event]:
+    """Compute snapshots in one job and append each as a new revision; give their `built` events, not entered yet.
+
+    cutoffs  by snapshot time: what was known before then counts
+    """
     from skewless.offline.engine import Moment, snapshots
 
-    table, revision = workspace.feature_table(bound.view), str(uuid.uuid4())
-    table.append(snapshots(bound, [Moment(to_micros(at), to_micros(cutoff))]), {at: revision})
-    content = table.contents(workspace.spark, [revision])[revision]
-    event = Event(
-        kind=Kind.BUILT,
-        snapshot_time=at,
-        revision=revision,
-        fingerprint=fingerprint(bound.view),
-        source_version=bound.source.version,
-        rows=content.rows,
-        content_hash=content.content_hash,
-        actor=workspace.settings.actor,
-    )
-    return event, content
+    table, revisions = workspace.feature_table(bound.view), {at: str(uuid.uuid4()) for at in cutoffs}
+    moments = [Moment(to_micros(at), to_micros(cutoff)) for at, cutoff in cutoffs.items()]
+    table.append(snapshots(bound, moments), revisions)
+    contents = table.contents(workspace.spark, list(revisions.values()))
+    return [
+        Event(
+            kind=Kind.BUILT,
+            snapshot_time=at,
+            revision=revision,
+            fingerprint=fingerprint(bound.view),
+            source_version=bound.source.version,
+            rows=contents[revision].rows,
+            content_hash=contents[revision].content_hash,
+            actor=workspace.settings.actor,
+        )
+        for at, revision in revisions.items()
+    ]
+
+
+def enter_builds(
+    workspace: Workspace, view: FeatureView, ledger: Ledger, built: Sequence[Event]
+) -> list[tuple[Event, bool]]:
+    """Tell the ledger of builds of different snapshots, in one commit.
+
+    Gives of each the event that names its revision, and whether that is a new one.
+    """
+    events, now, assumed = ledger.read(), workspace.clock.now(), view.source.arrival_is_assumed
+    entries = [to_enter(events, event, assumed=assumed, now=now) for event in built]
+    if fresh := [entry for entry in entries if entry not in events]:
+        workspace.definitions(view).keep(view)
+        entered = {event.event_id: event for event in ledger.append(*fresh)}
+        entries = [entered.get(entry.event_id, entry) for entry in entries]
+    return [(entry, entry.revision == event.revision) for entry, event in zip(entries, built, strict=True)]
 
 
 def _cutoff(workspace: Workspace, view: FeatureView, at: datetime, known_until: datetime | None) -> datetime:
@@ -98,14 +124,3 @@ def _cutoff(workspace: Workspace, view: FeatureView, at: datetime, known_until: 
             f"{view.name!r} at {format_instant(at)}; it adds knowledge, and cannot take any away"
         )
     return known_until
-
-
-def _enter(workspace: Workspace, view: FeatureView, event: Event) -> tuple[Event, bool]:
-    """Tell the ledger of a build; give the event that names its revision, and whether that is a new one."""
-    ledger = workspace.ledger(view)
-    events = ledger.read()
-    entry = to_enter(events, event, assumed=view.source.arrival_is_assumed, now=workspace.clock.now())
-    if entry not in events:
-        workspace.definitions(view).keep(view)
-        (entry,) = ledger.append(entry)
-    return entry, entry.revision == event.revision
