@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from skewless.errors import UsageError, did_you_mean
-from skewless.model import FeatureService, FeatureView
+from skewless.errors import NotPublishedError, SkewlessError, UsageError, did_you_mean
+from skewless.model import AliasedView, FeatureService, FeatureView
 from skewless.plan.repo import Features
 from skewless.settings import load_settings
 from skewless.workspace import Workspace
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from skewless.offline.retrieval import Ask, AsOf
     from skewless.online.keys import KeyKind
-    from skewless.online.reader import Answer, OnlineReader
+    from skewless.online.reader import Aliases, Answer, OnlineReader
+
+T = TypeVar("T")
 
 
 class FeatureStore:
@@ -158,36 +160,73 @@ class FeatureStore:
         entity_rows  a dict with the join keys per entity
 
         NotPublishedError, StoreUnavailable; UsageError for an unknown feature or a missing key. It needs no
-        definitions for plain `"view:feature"` names.
+        definitions for plain `"view:feature"` names of published views.
         """
-        return self._reader.read(self._references(features), entity_rows)
+        return self._online(features, lambda names, aliases: self._reader.read(names, entity_rows, aliases))
 
     def parse_entity(self, features: Features, texts: Mapping[str, str]) -> dict[str, Any]:
         """Join keys given as text, with the types that the published views have: for command lines and URLs.
 
         UsageError where a text is no integer and the key is one.
         """
-        kinds: dict[str, KeyKind] = {}
-        for view in dict.fromkeys(reference.partition(":")[0] for reference in self._references(features)):
-            kinds |= self._reader.key_kinds(view)
+        kinds = self._online(features, self._key_kinds)
         return {name: parse_key(name, text, kinds.get(name)) for name, text in texts.items()}
 
-    def _references(self, features: Features) -> list[str]:
-        if not isinstance(features, str | FeatureService | FeatureView) and all(
-            isinstance(item, str) and ":" in item for item in features
-        ):
-            return [str(item) for item in features]
+    def _key_kinds(self, names: Sequence[str], aliases: Aliases) -> dict[str, KeyKind]:
+        """The keys of the entity rows, and whether each is a string or an integer."""
+        kinds: dict[str, KeyKind] = {}
+        for prefix in dict.fromkeys(name.partition(":")[0] for name in names):
+            alias = aliases.get(prefix)
+            found = self._reader.key_kinds(alias.view if alias else prefix)
+            kinds |= {alias.keys[key] if alias else key: kind for key, kind in found.items()}
+        return kinds
+
+    def _online(self, features: Features, read: Callable[[Sequence[str], Aliases], T]) -> T:
+        """Read by names; the definitions are asked only for what the names alone do not tell."""
+        from skewless.online.reader import Alias
+
+        if plain := _plain_names(features):
+            try:
+                return read(plain, {})
+            except NotPublishedError:
+                if not self._names_alias(plain):
+                    raise
         chosen = self.workspace.repo.resolve(features)
         for view in (selection.view for selection in chosen if not selection.view.online):
             raise UsageError(
                 f"feature view {view.name!r} is not online (online=False): only training rows have it"
             )
-        return [f"{selection.view.name}:{name}" for selection in chosen for name in selection.fields]
+        aliases = {
+            selection.prefix: Alias(
+                selection.view.name, dict(zip(selection.view.join_keys, selection.keys, strict=True))
+            )
+            for selection in chosen
+            if selection.prefix != selection.view.name
+        }
+        return read(
+            [f"{selection.prefix}:{name}" for selection in chosen for name in selection.fields], aliases
+        )
+
+    def _names_alias(self, names: Sequence[str]) -> bool:
+        """Whether the definitions, where there are some, have an alias among the names."""
+        try:
+            aliases = self.workspace.repo.aliases
+        except SkewlessError:
+            return False
+        return any(name.partition(":")[0] in aliases for name in names)
 
     def close(self) -> None:
         """Close the connections to the online store."""
         if "_reader" in self.__dict__:
             self._reader.close()
+
+
+def _plain_names(features: Features) -> list[str]:
+    """The features, if each of them is a "view:feature" name."""
+    if isinstance(features, str | FeatureService | FeatureView | AliasedView):
+        return []
+    names = [item for item in features if isinstance(item, str) and ":" in item]
+    return names if len(names) == len(features) else []
 
 
 def _there_are(versions: range) -> str:

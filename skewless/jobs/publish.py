@@ -15,7 +15,7 @@ from skewless.model import FeatureView
 from skewless.online.publication import Publication, Receipt, Step
 from skewless.online.publisher import publish as publish_online
 from skewless.online.reconcile import reconcile
-from skewless.online.services import put_service
+from skewless.online.services import put_service, recorded
 from skewless.online.telling import derived_id
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant
@@ -119,8 +119,10 @@ def _leave_services(workspace: Workspace, view: FeatureView) -> None:
     """Leave the feature lists of the services that use the view, for readers that are not Python."""
     settings = workspace.settings
     for service in workspace.repo.services.values():
-        if any(reference.partition(":")[0] == view.name for reference in service.references):
-            put_service(settings.redis_url, settings.namespace, service.name, service.references)
+        chosen = workspace.repo.resolve(service)
+        if view.name in (selection.view.name for selection in chosen):
+            features = recorded(service.references, chosen)
+            put_service(settings.redis_url, settings.namespace, service.name, features)
 
 
 def _publication(view: FeatureView, built: Event) -> Publication:

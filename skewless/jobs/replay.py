@@ -9,7 +9,7 @@ from skewless.errors import DataError, UsageError
 from skewless.jobs.receipts import Replayed, Report, silent
 from skewless.jobs.train import Asked, opened
 from skewless.ledger.events import Event
-from skewless.model import FeatureView
+from skewless.plan.repo import Selection
 from skewless.timeline import Interval, due
 from skewless.workspace import Workspace
 
@@ -74,17 +74,17 @@ def _assembled(workspace: Workspace, asked: Asked, manifest: Manifest, interval:
         asked.selections,
         interval,
         sources=Sources(workspace.spark, workspace.settings.warehouse, manifest.versions),
-        events={chosen.view.name: _events(workspace, chosen.view, manifest) for chosen in asked.selections},
+        events={chosen.view.name: _events(workspace, chosen, manifest) for chosen in asked.selections},
         now=workspace.clock.now(),
     )
 
 
-def _events(workspace: Workspace, view: FeatureView, manifest: Manifest) -> tuple[Event, ...]:
+def _events(workspace: Workspace, chosen: Selection, manifest: Manifest) -> tuple[Event, ...]:
     """The view's events up to the recorded position."""
-    position = manifest.position(view.name)
+    position = manifest.position(chosen.prefix)
     if position is None:
         return ()
-    return tuple(event for event in workspace.ledger(view).read() if due(event.recorded_at, position))
+    return tuple(event for event in workspace.ledger(chosen.view).read() if due(event.recorded_at, position))
 
 
 def _differences(manifest: Manifest, assembly: Assembly, found: Content) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _differences(manifest: Manifest, assembly: Assembly, found: Content) -> Iter
     for ask in assembly.asks:
         view, seen = told["views"][ask.prefix], snapshots_seen(ask)
         if seen != view["snapshots"]:
-            events = len(assembly.events[ask.prefix])
+            events = len(assembly.events[ask.bound.view.name])
             yield (
                 f"{ask.prefix}: other snapshots are seen; its ledger had {view['ledger_events']:,} events up to "
                 f"{view['ledger_position']}, and has {events:,} now"

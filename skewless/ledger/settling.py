@@ -34,7 +34,7 @@ def unsettled(
     """
     return tuple(
         Unsettled(view.name, snapshot_time)
-        for view in (selection.view for selection in repo.resolve(training_set.service))
+        for view in {chosen.view.name: chosen.view for chosen in repo.resolve(training_set.service)}.values()
         for snapshot_time in unsettled_snapshots(
             view, Ledger(ledger_table(warehouse, view.name), SystemClock()).read(), labels
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
+from skewless.model.alias import AliasedView
 from skewless.model.checks import (
     as_instant,
     as_schedule,
@@ -25,10 +26,10 @@ from skewless.timeline import Schedule
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureService:
-    """A named list of features that a model uses: whole views, or `"view:feature"` names."""
+    """A named list of features that a model uses: views, aliased views, or `"view:feature"` names."""
 
     name: str
-    features: Sequence[FeatureView | str]
+    features: Sequence[FeatureView | AliasedView | str]
     owner: str = ""
     tags: Sequence[str] = ()
     description: str = ""
@@ -51,7 +52,8 @@ class FeatureService:
             yield "the service has no features; give it views or 'view:feature' names"
             return
         for item in self.features:
-            if not isinstance(item, FeatureView) and not (isinstance(item, str) and item.count(":") == 1):
+            named = isinstance(item, str) and item.count(":") == 1
+            if not named and not isinstance(item, FeatureView | AliasedView):
                 yield f"{item!r} is neither a feature view nor a 'view:feature' name"
                 return
         if len(set(self.references)) < len(self.references):
@@ -59,7 +61,7 @@ class FeatureService:
             yield f"the service lists {', '.join(twice)} twice"
 
 
-def _references(item: FeatureView | str) -> list[str]:
+def _references(item: FeatureView | AliasedView | str) -> list[str]:
     return [item] if isinstance(item, str) else [f"{item.name}:{name}" for name in item.fields]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, cast
 
+from skewless.model.alias import AliasedView
 from skewless.model.checks import (
     as_instant,
     as_schedule,
@@ -109,6 +110,13 @@ class FeatureView:
     def expired_row(self) -> tuple[Any, ...]:
         """The row of any entity when the view is expired, in the order of the schema."""
         return tuple(item.of_nothing_known for item in self.schema)
+
+    def aliased(self, name: str, *, keys: Mapping[str, str]) -> AliasedView:
+        """The same view by other keys, to stand beside it: `weather.aliased("dest_weather", keys={"origin": "dest"})`.
+
+        keys  by join key, the column of the spine or of the entity row that stands for it
+        """
+        return AliasedView(name=name, view=self, keys=keys)
 
     def expires_at(self, snapshot_time: datetime) -> datetime | None:
         """When a reader of that snapshot begins to see the view as expired; None: never."""

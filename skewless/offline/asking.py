@@ -47,11 +47,11 @@ class Sources:
         """One ask per view, which does not know yet what it sees when."""
         return [
             Ask(
-                chosen.view.name,
+                chosen.prefix,
                 BoundView(chosen.view, self.read(chosen.view.source)),
                 chosen.fields,
                 FeatureTable.of(chosen.view, fingerprint(chosen.view), self.warehouse),
-                chosen.view.join_keys,
+                chosen.keys,
             )
             for chosen in selections
         ]
@@ -62,7 +62,7 @@ def check_spine(
 ) -> None:
     """Refuse a spine whose columns do not fit the asks; `added` are columns that the result has besides."""
     features = [name for ask in asks for name in ask.added]
-    check_columns(spine, [ask.bound for ask in asks], [*features, *added], timestamp_field)
+    check_columns(spine, asks, [*features, *added], timestamp_field)
 
 
 def seeing(

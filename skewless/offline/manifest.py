@@ -77,9 +77,9 @@ class Manifest:
         """The version read of each source, the spine's too, by its name; None where it is no Delta path."""
         return {name: source["version"] for name, source in self.told["sources"].items()}
 
-    def position(self, view: str) -> datetime | None:
-        """When the newest event that was read of a view was recorded; None: it had none."""
-        text = self.told["views"][view]["ledger_position"]
+    def position(self, name: str) -> datetime | None:
+        """When the newest event that was read of a view, or of an alias' view, was recorded; None: it had none."""
+        text = self.told["views"][name]["ledger_position"]
         return None if text is None else parse_instant(text)
 
 
@@ -104,8 +104,9 @@ def manifest_of(
         "spine": training_set.spine.name,
         "sources": {name: _source_read(found) for name, found in assembly.sources.items()},
         "views": {
-            ask.prefix: _view_read(ask, assembly.events[ask.prefix], unsettled[ask.prefix])
+            ask.prefix: _view_read(ask, assembly.events[view], unsettled[view])
             for ask in assembly.asks
+            for view in [ask.bound.view.name]
         },
         "columns": [[item.name, item.dataType.simpleString()] for item in assembly.rows.schema.fields],
         "rows": content.rows,
@@ -116,9 +117,8 @@ def manifest_of(
 
 def unsettled_computed(assembly: Assembly, unsettled: Unsettled) -> tuple[tuple[str, datetime], ...]:
     """Of the unsettled snapshots, those that were computed from the source, since no revision was in force."""
-    return tuple(
-        (ask.prefix, t) for ask in assembly.asks for t in _computed(ask) if t in unsettled[ask.prefix]
-    )
+    asks = {ask.bound.view.name: ask for ask in assembly.asks}  # an alias sees the snapshots of its view
+    return tuple((view, t) for view, ask in asks.items() for t in _computed(ask) if t in unsettled[view])
 
 
 def _computed(ask: Ask) -> list[datetime]:

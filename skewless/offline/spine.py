@@ -15,13 +15,14 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from skewless.errors import UsageError, did_you_mean, first_line
-from skewless.offline.binding import BoundView
 from skewless.offline.source import micros
 from skewless.offline.spark_conf import settled
 from skewless.timeline import MICROSECOND, after, format_instant, from_micros, to_micros
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from skewless.offline.retrieval import Ask
 
 Span = tuple[datetime, datetime]
 
@@ -73,9 +74,7 @@ def _without_rows(spark: SparkSession, spine: pd.DataFrame | pa.Table) -> DataFr
     return spark.createDataFrame([], from_arrow_schema(table.schema))
 
 
-def check_columns(
-    spine: DataFrame, views: Sequence[BoundView], added: Sequence[str], timestamp_field: str
-) -> None:
+def check_columns(spine: DataFrame, asks: Sequence[Ask], added: Sequence[str], timestamp_field: str) -> None:
     """Refuse a spine that lacks a column, has one of the wrong type, or has one that would be written over."""
     types = {item.name: item.dataType for item in spine.schema.fields}
     if len({name.lower() for name in types}) < len(spine.schema.fields):
@@ -88,19 +87,21 @@ def check_columns(
         raise UsageError(
             f"the spine's {timestamp_field!r} is {types[timestamp_field].simpleString()}, no timestamp; cast it first"
         )
-    for bound in views:
-        _check_keys(types, bound)
+    for ask in asks:
+        _check_keys(types, ask)
     _check_added(types, added)
     _check_names(types)
 
 
-def _check_keys(types: dict[str, T.DataType], bound: BoundView) -> None:
-    for key, wanted in bound.key_types.items():
-        _demand(types, key, f"a join key of feature view {bound.view.name!r}")
+def _check_keys(types: dict[str, T.DataType], ask: Ask) -> None:
+    view = ask.bound.view.name
+    of = f"feature view {view!r}" if ask.prefix == view else f"alias {ask.prefix!r} of feature view {view!r}"
+    for key, wanted in zip(ask.keys, ask.bound.key_types.values(), strict=True):
+        _demand(types, key, f"a join key of {of}")
         fits = T.StringType if wanted == "string" else T.IntegralType
         if not isinstance(types[key], (fits, T.NullType)):
             raise UsageError(
-                f"the spine's {key!r} is {types[key].simpleString()}, but the source of {bound.view.name!r} "
+                f"the spine's {key!r} is {types[key].simpleString()}, but the source of {view!r} "
                 f"has {wanted}; cast it first"
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal
 
 from skewless.errors import OnlineError, UsageError, did_you_mean
@@ -29,8 +30,29 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Alias:
+    """A view that is looked up by other keys: `keys` has, by join key, the key of the entity rows."""
+
+    view: str
+    keys: Mapping[str, str]
+
+    def renamed(self, name: str, entity: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An entity row with the view's own join keys; UsageError where it lacks one."""
+        missing = [key for key in self.keys.values() if key not in entity]
+        if missing:
+            raise UsageError(
+                f"{name!r} is looked up by {', '.join(self.keys.values())}; an entity row lacks "
+                f"{', '.join(missing)}: {dict(entity)!r}"
+            )
+        return {key: entity[column] for key, column in self.keys.items()}
+
+
+Aliases = Mapping[str, Alias]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows, in the order of the entities, and per view what they are from."""
+    """The rows, in the order of the entities, and per view or alias what they are from."""
 
     rows: list[dict[str, Any]]
     views: dict[str, Served]
@@ -66,19 +88,35 @@ class OnlineReader:
         """
         return self.read(features, entity_rows).rows
 
-    def read(self, features: Sequence[str], entity_rows: Sequence[Mapping[str, Any]]) -> Answer:
-        """Give the rows as `get` does, and each view's snapshot time, generation, age and state."""
+    def read(
+        self,
+        features: Sequence[str],
+        entity_rows: Sequence[Mapping[str, Any]],
+        aliases: Aliases = MappingProxyType({}),
+    ) -> Answer:
+        """Give the rows as `get` does, and each view's snapshot time, generation, age and state.
+
+        aliases  by name, those among the features: "alias:field" gives `<alias>__<field>`. A view and its aliases
+                 are answered from one generation
+        """
         if isinstance(entity_rows, Mapping):
             raise UsageError(
                 f"entity_rows is one dict, {dict(entity_rows)!r}; give a list of them, one per entity"
             )
         asked = _by_view(features)
-        lookups = {view: self._lookup(view, entity_rows) for view in asked}
+        view_of = {name: aliases[name].view if name in aliases else name for name in asked}
+        names_of = {view: [name for name in asked if view_of[name] == view] for view in view_of.values()}
+        lookups = {
+            view: self._lookup(view, _entities(names, entity_rows, aliases))
+            for view, names in names_of.items()
+        }
         self._settle(list(lookups.values()))
         rows = [dict(entity) for entity in entity_rows]
-        for view, fields in asked.items():
-            _add_columns(rows, lookups[view], fields)
-        return Answer(rows, {view: self._served(lookup) for view, lookup in lookups.items()})
+        for name, fields in asked.items():
+            view = view_of[name]
+            start = names_of[view].index(name) * len(rows)
+            _add_columns(rows, name, lookups[view], lookups[view].rows[start : start + len(rows)], fields)
+        return Answer(rows, {name: self._served(lookups[view]) for name, view in view_of.items()})
 
     def key_kinds(self, view: str) -> dict[str, KeyKind]:
         """The join keys of a published view, and whether each is a string or an integer."""
@@ -150,18 +188,29 @@ def _by_view(features: Sequence[str]) -> dict[str, list[str]]:
     return asked
 
 
-def _add_columns(rows: list[dict[str, Any]], lookup: Lookup, fields: list[str]) -> None:
-    view, pin = lookup.keys.view, lookup.pin
+def _entities(
+    names: Sequence[str], entity_rows: Sequence[Mapping[str, Any]], aliases: Aliases
+) -> list[Mapping[str, Any]]:
+    """The entity rows once for each name that a view has in a request, with the view's own join keys."""
+    return [
+        aliases[name].renamed(name, row) if name in aliases else row for name in names for row in entity_rows
+    ]
+
+
+def _add_columns(
+    rows: list[dict[str, Any]], name: str, lookup: Lookup, found: Sequence[Row], fields: list[str]
+) -> None:
+    pin = lookup.pin
     assert pin is not None, "a settled lookup has a pin"
     positions = pin.meta.positions
-    for name in fields:
-        if name not in positions:
+    for item in fields:
+        if item not in positions:
             raise UsageError(
-                f"{view!r} has no field {name!r}{did_you_mean(name, positions)}; it has "
+                f"{name!r} has no field {item!r}{did_you_mean(item, positions)}; it has "
                 + ", ".join(positions)
             )
-        column, position = f"{view}__{name}", positions[name]
-        for row, values in zip(rows, lookup.rows, strict=True):
+        column, position = f"{name}__{item}", positions[item]
+        for row, values in zip(rows, found, strict=True):
             if column in row:
                 raise UsageError(
                     f"an entity row has a column {column!r} already, which is the feature's; rename it"

@@ -1,4 +1,8 @@
-"""The feature lists of services, for readers that are not Python."""
+"""The feature lists of services, for readers that are not Python.
+
+A feature is `"view:field"`; of an aliased view it is a list: `"alias:field"`, `"view:field"`, then by pairs a join key
+and the key under which the caller's entity has it.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,48 @@ from skewless.errors import NotPublishedError
 from skewless.online.codec import pack_array, pack_str
 from skewless.online.connection import Session
 from skewless.online.keys import service_key
+from skewless.plan.repo import Selection
+
+Feature = str | Sequence[str]
 
 
-def put_service(redis_url: str, namespace: str, service: str, features: Sequence[str]) -> None:
-    """Write a service's features, each as "view:field"; StoreUnavailable when the server does not take it."""
+def put_service(redis_url: str, namespace: str, service: str, features: Sequence[Feature]) -> None:
+    """Write a service's features; StoreUnavailable when the server does not take it."""
     with Session(redis_url) as session:
         session.call("SET", service_key(namespace, service), pack_features(features))
 
 
-def pack_features(features: Sequence[str]) -> bytes:
-    """Write a service's features as an array of strings."""
-    return pack_array([pack_str(feature) for feature in features])
+def recorded(references: Sequence[str], selections: Sequence[Selection]) -> list[Feature]:
+    """A service's features as its record has them, from its references and what they mean."""
+    by_prefix = {selection.prefix: selection for selection in selections}
+    return [_recorded(reference, by_prefix[reference.partition(":")[0]]) for reference in references]
 
 
-def get_service(redis_url: str, namespace: str, service: str) -> list[str]:
+def _recorded(reference: str, found: Selection) -> Feature:
+    if found.prefix == found.view.name:
+        return reference
+    pairs = zip(found.view.join_keys, found.keys, strict=True)
+    return [
+        reference,
+        f"{found.view.name}:{reference.partition(':')[2]}",
+        *(name for pair in pairs for name in pair),
+    ]
+
+
+def pack_features(features: Sequence[Feature]) -> bytes:
+    """Write a service's features as an array."""
+    return pack_array([_packed(feature) for feature in features])
+
+
+def _packed(feature: Feature) -> bytes:
+    return pack_str(feature) if isinstance(feature, str) else pack_array([*map(pack_str, feature)])
+
+
+def get_service(redis_url: str, namespace: str, service: str) -> list[Feature]:
     """Read a service's features; NotPublishedError when there is none of that name."""
     with Session(redis_url) as session:
         raw = session.call("GET", service_key(namespace, service))
     if raw is None:
         raise NotPublishedError(f"no service {service!r} in namespace {namespace!r}; publish its views first")
-    features: list[str] = msgspec.msgpack.decode(raw)
+    features: list[Feature] = msgspec.msgpack.decode(raw)
     return features

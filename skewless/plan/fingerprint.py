@@ -35,8 +35,8 @@ def training_definition(training_set: TrainingSet, selections: Sequence[Selectio
         },  # label_delay decides
         "label_delay": _micros(training_set.label_delay),
         "schedule": str(training_set.schedule),
-        "features": [f"{chosen.view.name}:{name}" for chosen in selections for name in chosen.fields],
-        "views": {chosen.view.name: _as_seen(chosen.view) for chosen in selections},
+        "features": [f"{chosen.prefix}:{name}" for chosen in selections for name in chosen.fields],
+        "views": {chosen.prefix: _as_seen(chosen.view) | _renamed(chosen) for chosen in selections},
     }
 
 
@@ -53,6 +53,11 @@ def _as_seen(view: FeatureView) -> dict[str, Any]:
         "publish_delay": _micros(view.publish_delay),
         "max_staleness": _micros(view.max_staleness),
     }
+
+
+def _renamed(chosen: Selection) -> dict[str, Any]:
+    """The spine's key columns, where they are not the view's own."""
+    return {} if chosen.keys == chosen.view.join_keys else {"keys": list(chosen.keys)}
 
 
 def canonical(value: Any) -> str:
