@@ -29,6 +29,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     interval.build,
     interval.check,
     interval.publish,
+    interval.backfill,
     interval.train,
     operate.accept,
     operate.hold,

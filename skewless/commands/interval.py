@@ -1,4 +1,4 @@
-"""Commands that make one interval: of a feature view, or of a training set."""
+"""Commands that make intervals: of a feature view, one or many, or of a training set."""
 
 from __future__ import annotations
 
@@ -62,6 +62,36 @@ def publish(
     from skewless import jobs
 
     receipt = jobs.publish(good_workspace(), view, instant(snapshot_time), if_newest=if_newest, report=report)
+    show_receipt(receipt, as_json)
+
+
+def backfill(
+    view: View,
+    since: Annotated[
+        str, typer.Option("--from", metavar="INSTANT", help="Snapshots later than this instant.")
+    ],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="INSTANT", help="Snapshots up to and with this instant; default: the newest due."
+        ),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build those again that have a good revision.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build, check and settle many snapshots: later than --from, up to --to.
+
+    Those that are done are left alone. Exit code 3 where some are blocked; the others stand.
+
+    Example: skewless backfill transaction_stats --from 2026-07-01 --to 2026-07-08
+    """
+    from skewless import jobs
+
+    begin = instant(since)
+    assert begin is not None, "a required option"
+    receipt = jobs.backfill(good_workspace(), view, begin, instant(until), rebuild=rebuild, report=report)
     show_receipt(receipt, as_json)
 
 

@@ -1,5 +1,6 @@
 """One function per job: what the command line, Airflow and the demo call."""
 
+from skewless.jobs.backfill import backfill
 from skewless.jobs.build import build
 from skewless.jobs.check import check
 from skewless.jobs.operate import accept, expire, hold, release, rollback
@@ -16,6 +17,7 @@ __all__ = [
     "ViewStatus",
     "accept",
     "accept_training",
+    "backfill",
     "build",
     "check",
     "expire",

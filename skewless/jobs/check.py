@@ -28,22 +28,29 @@ def check(
 
     BlockedError, in words that a person can act on, where a critical check failed.
     """
+    view = workspace.repo.view(view_name)
+    at = workspace.snapshot_time(view, snapshot_time)
+    ledger = workspace.ledger(view)
+    return check_build(workspace, view, ledger, demand_build(view, ledger.read(), at), report=report)
+
+
+def check_build(
+    workspace: Workspace, view: FeatureView, ledger: Ledger, built: Event, *, report: Report = silent
+) -> Checked:
+    """Check one build, record the verdict, and tell the ledger; BlockedError where a critical check failed."""
     from skewless.offline.failures import explained
     from skewless.quality import check as judge
 
-    view = workspace.repo.view(view_name)
-    at = workspace.snapshot_time(view, snapshot_time)
-    events = workspace.ledger(view).read()
-    built = demand_build(view, events, at)
-    revision = built.revision or ""
+    at, revision = built.snapshot_time, built.revision or ""
+    assert at is not None, "a build has a snapshot time"
     doing = f"checking {view.name} at {format_instant(at)}"
     with explained(doing):
         report(doing)
         rows = workspace.feature_table(view).read(workspace.spark, [revision]).select(*view.columns)
-        facts = _facts(workspace, view, events, built)
+        facts = _facts(workspace, view, ledger.read(), built)
         verdict = judge(rows, view, snapshot_time=at, revision=revision, facts=facts)
     workspace.verdicts(view).append(verdict)
-    said = tell(workspace, workspace.ledger(view), built, verdict)
+    said = tell(workspace, ledger, built, verdict)
     if said is Kind.BLOCKED:
         raise BlockedError(verdict.message())
     if said is Kind.WITHDRAWN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from skewless.ledger.standing import standings
 from skewless.model import FeatureView
 from skewless.online.publication import Publication, Receipt, Step
 from skewless.online.publisher import publish as publish_online
-from skewless.online.reconcile import reconcile
+from skewless.online.reconcile import Agreement, reconcile
 from skewless.online.services import put_service, recorded
 from skewless.online.telling import derived_id
 from skewless.plan.fingerprint import fingerprint
@@ -70,18 +71,37 @@ def publish_good(
     return published(receipt, "already_live" if receipt.already_live else "published")
 
 
+def settle_past(workspace: Workspace, view: FeatureView, built: Sequence[Event]) -> None:
+    """Enter what becomes of good revisions of the past: they correct training, and readers never move back."""
+    seen = reconcile(workspace.online(view))
+    past = [event for event in built if not _shown(view, seen, event)]
+    told = (_event(workspace, event, seen, _withheld(seen, event) or Kind.OFFLINE_ONLY) for event in past)
+    workspace.ledger(view).append(*told)
+
+
 def _nothing_to_publish(workspace: Workspace, view: FeatureView, built: Event) -> Published | None:
     """What there is to say where a good revision does not become a generation now; None where it may."""
     if not view.online:
-        return _told(workspace, view, built, Kind.OFFLINE_ONLY)
+        return _told(workspace, view, built, None, Kind.OFFLINE_ONLY)
     seen = reconcile(workspace.online(view))
-    publication = _publication(view, built)
-    if seen.shows(publication.revision, publication.expires_at):
+    if _shown(view, seen, built):
         _leave_services(workspace, view)
         return _outcome(view, built, "already_live", generation=seen.live.generation if seen.live else None)
+    kind = _withheld(seen, built)
+    return None if kind is None else _told(workspace, view, built, seen, kind)
+
+
+def _shown(view: FeatureView, seen: Agreement, built: Event) -> bool:
+    """Whether readers have the revision already."""
+    publication = _publication(view, built)
+    return seen.shows(publication.revision, publication.expires_at)
+
+
+def _withheld(seen: Agreement, built: Event) -> Kind | None:
+    """Why a good revision does not become a generation now; None where it may."""
     if seen.state.pointer is not None and after(seen.state.pointer.snapshot_time, built.snapshot_time):
-        return _told(workspace, view, built, Kind.OFFLINE_ONLY)
-    return _told(workspace, view, built, Kind.HELD, seen.state.flip) if seen.state.held else None
+        return Kind.OFFLINE_ONLY
+    return Kind.HELD if seen.state.held else None
 
 
 def put_online(
@@ -189,13 +209,22 @@ def _demand_good(workspace: Workspace, view: FeatureView, events: tuple[Event, .
 
 def _left_to_newest(workspace: Workspace, view: FeatureView, built: Event) -> Published:
     """Leave readers as they are until the run of the newest snapshot publishes."""
-    told = _told(workspace, view, built, Kind.OFFLINE_ONLY)
+    told = _told(workspace, view, built, None, Kind.OFFLINE_ONLY)
     return replace(told, awaited=workspace.newest_due(view))
 
 
-def _told(workspace: Workspace, view: FeatureView, built: Event, kind: Kind, *why: object) -> Published:
+def _told(
+    workspace: Workspace, view: FeatureView, built: Event, seen: Agreement | None, kind: Kind
+) -> Published:
     """Enter what became of a publish that changed nothing online; once, however often it is tried."""
-    event = Event(
+    workspace.ledger(view).append(_event(workspace, built, seen, kind))
+    return _outcome(view, built, kind.value)
+
+
+def _event(workspace: Workspace, built: Event, seen: Agreement | None, kind: Kind) -> Event:
+    """What became of a publish that changed nothing online; of a held view, once for each flip that was held."""
+    why = [seen.state.flip] if seen is not None and kind is Kind.HELD else []
+    return Event(
         kind=kind,
         event_id=derived_id(str(built.event_id), kind.value, *why),
         snapshot_time=built.snapshot_time,
@@ -204,8 +233,6 @@ def _told(workspace: Workspace, view: FeatureView, built: Event, kind: Kind, *wh
         rows=built.rows,
         actor=workspace.settings.actor,
     )
-    workspace.ledger(view).append(event)
-    return _outcome(view, built, kind.value)
 
 
 def _outcome(view: FeatureView, built: Event, outcome: str, generation: int | None = None) -> Published:

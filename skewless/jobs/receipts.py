@@ -136,6 +136,35 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backfilled:
+    """What a backfill did for the snapshots in (since, until].
+
+    done_before  how many had all that they need; new: of those built, the ones whose content was not there
+    published    what became of the newest that is due, where it is one of them
+    """
+
+    view: str
+    since: datetime
+    until: datetime
+    intervals: int
+    done_before: int
+    built: int
+    new: int
+    checked: int
+    published: Published | None = None
+
+    def __str__(self) -> str:
+        span = f"from {format_instant(self.since)} to {format_instant(self.until)}"
+        if self.done_before == self.intervals:
+            return f"{self.view} {span}: nothing to do, all {self.intervals} intervals are done"
+        lines = [
+            f"{self.view} {span}: {self.intervals} intervals, {self.done_before} done before, {self.built} built "
+            f"({self.new} new), {self.checked} checked"
+        ]
+        return "\n".join(lines + ([f"  {self.published}"] if self.published else []))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """A revision that a person accepted."""
 
