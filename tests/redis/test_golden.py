@@ -103,13 +103,15 @@ def test_the_key_of_a_service_is_as_written() -> None:
 
 
 def test_pointer_alive_and_service_are_as_written() -> None:
-    (pointer,), (alive,), (service,) = VALUES["pointers"], VALUES["alive"], VALUES["services"]
+    (pointer,), (alive,) = VALUES["pointers"], VALUES["alive"]
     time = from_micros(pointer["snapshot_time"])
     written = Pointer(pointer["flip"], pointer["generation"], pointer["epoch"], time)
     assert written.encode() == bytes.fromhex(pointer["hex"])
     assert Pointer.decode(bytes.fromhex(pointer["hex"])) == written
     assert pack_int(alive["flip"]) == bytes.fromhex(alive["hex"])
-    assert pack_features(service["features"]) == bytes.fromhex(service["hex"])
+    for service in VALUES["services"]:
+        assert pack_features(service["features"]) == bytes.fromhex(service["hex"])
+        assert msgpack.unpackb(bytes.fromhex(service["hex"])) == service["features"]
 
 
 @pytest.mark.parametrize("vector", VALUES["slots"], ids=lambda v: v["meaning"])
