@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,19 +10,28 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from skewless.errors import NotPublishedError, SkewlessError, UsageError, did_you_mean
 from skewless.model import AliasedView, FeatureService, FeatureView
+from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Features
 from skewless.settings import load_settings
 from skewless.workspace import Workspace
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
     from skewless.offline.retrieval import Ask, AsOf
+    from skewless.offline.spine import Spine
     from skewless.online.keys import KeyKind
     from skewless.online.reader import Aliases, Answer, OnlineReader
 
 T = TypeVar("T")
+
+
+Report = Callable[[str], None]
+
+
+def _print(line: str) -> None:
+    """Notebooks show what goes to stderr; results alone go to stdout."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class FeatureStore:
@@ -39,17 +49,21 @@ class FeatureStore:
         redis_url: str | None = None,
         namespace: str | None = None,
         spark: SparkSession | None = None,
+        report: Report = _print,
     ) -> None:
-        """Keep the settings; nothing is loaded or connected before it is needed."""
+        """Keep the settings; nothing is loaded or connected before it is needed.
+
+        report  is told, a line at a time, what a person should know of work that takes long; default: to stderr
+        """
         given = {"features": features, "warehouse": warehouse, "redis_url": redis_url, "namespace": namespace}
         self.settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-        self._spark = spark
+        self._spark, self._report = spark, report
 
     @classmethod
-    def of(cls, workspace: Workspace) -> FeatureStore:
+    def of(cls, workspace: Workspace, report: Report = _print) -> FeatureStore:
         """A store over an open workspace."""
         store = cls.__new__(cls)
-        store.settings, store._spark = workspace.settings, None
+        store.settings, store._spark, store._report = workspace.settings, None, report
         store.__dict__["workspace"] = workspace
         return store
 
@@ -67,7 +81,7 @@ class FeatureStore:
 
     def get_historical_features(
         self,
-        entity_df: DataFrame | pd.DataFrame,
+        entity_df: Spine,
         features: Features,
         *,
         as_of: AsOf = "scheduled",
@@ -76,11 +90,15 @@ class FeatureStore:
     ) -> DataFrame:
         """Join a spine with features: exactly its rows and columns, then one column `<view>__<field>` per feature.
 
-        entity_df  a spine: join keys, a time column, any others; a Spark or pandas DataFrame
-        features   `"view:feature"` names, views, a feature service or its name
+        entity_df  a spine: join keys, a time column, any others; a Spark or pandas DataFrame, a pyarrow Table, a
+                   Delta table's path under the warehouse or URI, or the name of a table that Spark knows
+        features   `"view:feature"` names, views, aliased views, a feature service or its name; a view need not be
+                   deployed, and is asked as it stands
         as_of      "scheduled": what a reader gets at each row's time when runs are on time
                    "event": what was known strictly before the row's own instant
         explain    adds, per view, <view>__snapshot_time and <view>__how: stored, computed or skipped
+
+        Snapshots that nobody built are computed from the source; `report` tells how many, and how to build them.
 
         UsageError where the spine lacks a column, has null or future times, or a feature is unknown; DataError where
         a source is not what its definition says.
@@ -88,11 +106,18 @@ class FeatureStore:
         from skewless.offline.failures import explained
         from skewless.offline.retrieval import join
         from skewless.offline.spine import as_spark
+        from skewless.offline.unbuilt import unbuilt
 
         with explained("joining the spine"):
-            spine = as_spark(self.spark, entity_df)
+            spine = as_spark(self.spark, entity_df, self.settings.warehouse)
             asks = self._asks(spine, features, as_of, explain, timestamp_field)
+            for found in unbuilt(asks):
+                self._report(found.told(deployed=self._is_deployed(found.view)))
             return join(spine, asks, timestamp_field=timestamp_field, explain=explain)
+
+    def _is_deployed(self, view: FeatureView) -> bool:
+        known = self.workspace.repo.views.get(view.name)
+        return known is not None and fingerprint(known) == fingerprint(view)
 
     def _asks(
         self, spine: DataFrame, features: Features, as_of: str, explain: bool, timestamp_field: str
@@ -100,6 +125,11 @@ class FeatureStore:
         from skewless.offline.asking import Sources, check_spine, seeing
         from skewless.offline.retrieval import AsOf
 
+        if as_of == "published":
+            raise UsageError(
+                "as_of='published' is not available yet: what readers really got is not replayed; use "
+                "as_of='scheduled', which is what they get when runs are on time"
+            )
         if as_of not in get_args(AsOf):
             known = ", ".join(map(repr, get_args(AsOf)))
             raise UsageError(

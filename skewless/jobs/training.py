@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 from skewless.errors import DataError, UsageError, first_line
 from skewless.plan.repo import Features
-from skewless.plan.uris import under
 from skewless.store import FeatureStore
 from skewless.workspace import Workspace
 
@@ -28,7 +27,7 @@ def training_rows(
     timestamp_field: str = "event_timestamp",
     where: str | None = None,
 ) -> DataFrame:
-    """Join a spine from a CSV or Parquet file, or a Delta table (under the warehouse, or any URI), with features.
+    """Join a spine from a CSV or Parquet file, a Delta table, or a table that Spark knows, with features.
 
     where  a Spark SQL condition on the spine's rows
     """
@@ -59,16 +58,10 @@ def read_spine(workspace: Workspace, spine: str) -> DataFrame:
     from skewless.offline.spine import as_spark
 
     path = Path(spine)
-    if path.suffix in (".csv", ".parquet"):
-        if not path.is_file():
-            raise UsageError(f"there is no spine at {path}")
-        return as_spark(workspace.spark, _read_file(path))
-    uri = under(workspace.settings.warehouse, spine)
-    if "://" not in uri and not (Path(uri) / "_delta_log").is_dir():
-        raise UsageError(
-            f"there is no Delta table at {uri}; give a .csv or .parquet file, or a Delta table's path"
-        )
-    return workspace.spark.read.format("delta").load(uri)
+    is_file = path.suffix in (".csv", ".parquet")
+    if is_file and not path.is_file():
+        raise UsageError(f"there is no spine at {path}")
+    return as_spark(workspace.spark, _read_file(path) if is_file else spine, workspace.settings.warehouse)
 
 
 def _read_file(path: Path) -> pa.Table:

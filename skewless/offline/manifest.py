@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from skewless.errors import DataError, UsageError, did_you_mean
 from skewless.ledger.delta import append_rows, failing_as, open_table
 from skewless.ledger.events import Event
+from skewless.offline.unbuilt import computed_snapshots
 from skewless.plan.changes import differing
 from skewless.plan.fingerprint import canonical, definition_fingerprint
 from skewless.timeline import Clock, format_instant, parse_instant, utc
@@ -118,12 +119,9 @@ def manifest_of(
 def unsettled_computed(assembly: Assembly, unsettled: Unsettled) -> tuple[tuple[str, datetime], ...]:
     """Of the unsettled snapshots, those that were computed from the source, since no revision was in force."""
     asks = {ask.bound.view.name: ask for ask in assembly.asks}  # an alias sees the snapshots of its view
-    return tuple((view, t) for view, ask in asks.items() for t in _computed(ask) if t in unsettled[view])
-
-
-def _computed(ask: Ask) -> list[datetime]:
-    seen = (stretch.seen for stretch in ask.stretches or ())
-    return sorted({item.snapshot_time for item in seen if item.revision is None})
+    return tuple(
+        (view, t) for view, ask in asks.items() for t in computed_snapshots(ask) if t in unsettled[view]
+    )
 
 
 def _source_read(found: SourceRows) -> dict[str, Any]:
@@ -136,7 +134,7 @@ def _source_read(found: SourceRows) -> dict[str, Any]:
 
 def _view_read(ask: Ask, events: Sequence[Event], unsettled: Sequence[datetime]) -> dict[str, Any]:
     """The snapshots that the labels could see, and where the ledger stood."""
-    seen, computed = snapshots_seen(ask), _computed(ask)
+    seen, computed = snapshots_seen(ask), computed_snapshots(ask)
     counted = Counter(item["how"] for item in seen)
     return {
         "source": ask.bound.view.source.name,

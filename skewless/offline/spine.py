@@ -6,17 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from skewless.errors import UsageError, did_you_mean, first_line
+from skewless.errors import DataError, UsageError, did_you_mean, first_line
 from skewless.offline.source import micros
 from skewless.offline.spark_conf import settled
+from skewless.plan.uris import under
 from skewless.timeline import MICROSECOND, after, format_instant, from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from skewless.offline.retrieval import Ask
 
 Span = tuple[datetime, datetime]
+Spine: TypeAlias = "DataFrame | pd.DataFrame | pa.Table | str"
 
 # Before, the cron library loses microseconds; it reckons in floats.
 _OLDEST, _LATEST = datetime(1800, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -56,17 +61,50 @@ class SpineTimes:
         return self.spans[-1][1]
 
 
-def as_spark(spark: SparkSession, spine: DataFrame | pd.DataFrame | pa.Table) -> DataFrame:
-    """A spine as Spark has it; one without rows keeps its columns. UsageError for what is no table of rows."""
+def as_spark(spark: SparkSession, spine: Spine, warehouse: str) -> DataFrame:
+    """A spine as Spark has it; one without rows keeps its columns. UsageError for what is no table of rows.
+
+    A text names a Delta table, by its path under the warehouse or its URI, or a table that Spark knows.
+    """
+    settled(spark)  # a naive timestamp is read as UTC
     if isinstance(spine, DataFrame):
         return spine
-    settled(spark)  # a naive timestamp is read as UTC
+    if isinstance(spine, str):
+        return _named_table(spark, spine, warehouse)
     if not isinstance(spine, pa.Table) and not hasattr(spine, "iloc"):
-        raise UsageError(f"a spine is a Spark or pandas DataFrame, not a {type(spine).__name__}")
+        raise UsageError(
+            f"a spine is a Spark or pandas DataFrame, a pyarrow Table or a table's name, not a {type(spine).__name__}"
+        )
     try:
         return spark.createDataFrame(spine) if len(spine) else _without_rows(spark, spine)
     except pa.ArrowException as error:
         raise UsageError(f"the spine cannot be read as a table: {first_line(error)}") from error
+
+
+def _named_table(spark: SparkSession, name: str, warehouse: str) -> DataFrame:
+    """One version of a table, since a spine is read twice: for its times, and for its rows."""
+    uri = under(warehouse, name)
+    try:
+        version = DeltaTable(uri).version()
+    except TableNotFoundError:
+        return _known_table(spark, name, uri)
+    except (DeltaError, OSError, ValueError) as error:
+        raise DataError(
+            f"the spine's Delta table at {uri} cannot be read: {first_line(error)}; restore it, or name another"
+        ) from error
+    return spark.read.format("delta").option("versionAsOf", version).load(uri)
+
+
+def _known_table(spark: SparkSession, name: str, uri: str) -> DataFrame:
+    try:
+        rows = spark.read.table(name)
+        rows.schema  # noqa: B018 -- over Connect a missing table is noticed only when something is asked of it
+    except (AnalysisException, ParseException) as error:
+        raise UsageError(
+            f"there is no Delta table at {uri}, and Spark knows no table {name!r}; give the path of a Delta table, "
+            "a table's name, or the rows themselves"
+        ) from error
+    return rows
 
 
 def _without_rows(spark: SparkSession, spine: pd.DataFrame | pa.Table) -> DataFrame:

@@ -256,7 +256,12 @@ def test_a_spine_that_is_not_there_or_cannot_be_read(shop: Shop, tmp_path: Path)
     of = ("-f", "shop_v1")
     refused(shop, 2, f"there is no spine at {tmp_path}/no.csv", "train-rows", f"{tmp_path}/no.csv", *of)
     refused(
-        shop, 2, "there is no Delta table at ...spines/no; give a .csv or", "train-rows", "spines/no", *of
+        shop,
+        2,
+        "no Delta table at ...spines/no, and Spark knows no table 'spines/no'",
+        "train-rows",
+        "spines/no",
+        *of,
     )
     (tmp_path / "torn.parquet").write_bytes(b"PAR1")
     refused(shop, 1, "torn.parquet cannot be read: ", "train-rows", f"{tmp_path}/torn.parquet", *of)

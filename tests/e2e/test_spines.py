@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import functions as F
 
+from skewless import Field, agg
 from skewless.errors import DataError, UsageError
 from skewless.settings import Settings
 from skewless.store import FeatureStore
+from skewless.timeline import format_instant
+from skewless.types import Float64
 from tests.e2e.shop import AT, DEFINITIONS, Shop, purchase
 
 ASKED = AT + timedelta(minutes=15)
@@ -44,7 +49,8 @@ def test_odd_names_narrow_keys_and_other_columns_come_back_as_they_were(store: F
     found = store.get_historical_features(
         store.spark.createDataFrame(spine), "shop_v1", timestamp_field="when it.was", explain=True
     )
-    assert found.columns == [*spine.column_names, *FEATURES, "spending__snapshot_time", "spending__how"]
+    explained = [f"spending__{name}" for name in ("snapshot_time", "how", "why_null")]
+    assert [name for name in found.columns if name not in explained] == [*spine.column_names, *FEATURES]
     by_user = {row["user_id"]: row for row in rows(found)}
     assert [by_user[user]["spending__purchases_1d"] for user in (1, None, 7)] == [2, 0, 0]
     for given in spine.to_pylist():
@@ -80,6 +86,49 @@ def test_a_naive_time_is_utc_whoever_made_the_spine(store: FeatureStore) -> None
         assert row["spending__snapshot_time"] == AT
 
 
+def test_the_rows_may_stand_in_a_table_of_that_name(store: FeatureStore) -> None:
+    spine = pa.table(
+        {"user_id": [1, 2], "event_timestamp": pa.array([ASKED] * 2, pa.timestamp("us", tz="UTC"))}
+    )
+    path = f"{store.settings.warehouse}/spines/labels"
+    write_deltalake(path, spine)
+    store.spark.createDataFrame(spine).createOrReplaceTempView("spine_labels")
+    wanted = rows(store.get_historical_features(spine, "shop_v1"))
+    assert len(wanted) == 2
+    for named in ("spines/labels", path, "spine_labels"):
+        assert rows(store.get_historical_features(named, "shop_v1")) == wanted
+    write_deltalake(path, spine, mode="append")
+    assert len(rows(store.get_historical_features("spines/labels", "shop_v1"))) == 4
+
+
+def test_what_must_be_computed_is_told_with_the_command_that_builds_it(store: FeatureStore) -> None:
+    told: list[str] = []
+    store = FeatureStore.of(store.workspace, told.append)
+    spine = pd.DataFrame({"user_id": [1, 2], "event_timestamp": [ASKED - timedelta(hours=2), ASKED]})
+    store.get_historical_features(spine, "shop_v1")
+    first, before, last = (format_instant(AT - timedelta(hours=hours)) for hours in (2, 3, 0))
+    assert told == [
+        f"spending: 3 of the 3 snapshots that these rows can see are computed from the source ({first} to {last}), "
+        f"since nobody built them; to build them once for all: skewless backfill spending --from {before} --to {last}"
+    ]
+    store.get_historical_features(spine, "shop_v1", as_of="event")
+    assert len(told) == 1
+
+
+def test_a_view_that_was_never_deployed_is_asked_as_it_stands(store: FeatureStore) -> None:
+    told: list[str] = []
+    store = FeatureStore.of(store.workspace, told.append)
+    spending = store.workspace.repo.view("spending")
+    fields = [Field(name="amount_3h", dtype=Float64, value=agg.sum("amount", window=timedelta(hours=3)))]
+    spine = pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED]})
+    (row,) = rows(store.get_historical_features(spine, [replace(spending, schema=fields)]))
+    assert row["spending__amount_3h"] == 3.5
+    (line,) = told
+    assert "a view that is not deployed as it stands here has no stored ones" in line
+    with pytest.raises(UsageError, match="as_of='published' is not available yet"):
+        store.get_historical_features(spine, "shop_v1", as_of="published")  # type: ignore[arg-type]
+
+
 def test_a_stray_time_before_1970_is_answered_like_any_other(store: FeatureStore) -> None:
     moon = datetime.fromisoformat("1969-07-20T20:17:40.000001+00:00")
     spine = pd.DataFrame({"user_id": [1, 1], "event_timestamp": [moon, ASKED]})
@@ -93,7 +142,10 @@ def test_a_stray_time_before_1970_is_answered_like_any_other(store: FeatureStore
 @pytest.mark.parametrize(
     ("spine", "words"),
     [
-        ([{"user_id": 1}], "a spine is a Spark or pandas DataFrame, not a list"),
+        (
+            [{"user_id": 1}],
+            "a spine is a Spark or pandas DataFrame, a pyarrow Table or a table's name, not a list",
+        ),
         (pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED], "a`b": [1]}), r"'a`b' has a backtick"),
         (
             pd.DataFrame({"user_id": [1.0], "event_timestamp": [ASKED]}),
