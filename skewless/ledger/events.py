@@ -16,6 +16,7 @@ class Kind(StrEnum):
     BLOCKED = "blocked"  # a critical check failed
     ACCEPTED = "accepted"  # a person, or a later passing check, accepted it
     WITHDRAWN = "withdrawn"  # a rollback took it back
+    REMOVED = "removed"  # maintenance takes its rows away: nobody may see it, and it can be built again
 
     PUBLISHED = "published"  # it became a generation online
     OFFLINE_ONLY = "offline_only"  # good, but a newer snapshot is live: it corrects training only

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import SETTLING, snapshots
 from skewless.ledger.revisions import is_build
-from skewless.ledger.standing import standings
+from skewless.ledger.standing import removed_revisions, standings
 from skewless.model import FeatureView
 from skewless.plan.fingerprint import fingerprint
 
@@ -28,8 +28,9 @@ def stages(view: FeatureView, events: tuple[Event, ...], ticks: Iterable[datetim
     """The stage of each snapshot; a view that is not served has nothing to settle."""
     asked = fingerprint(view)
     known = snapshots(events, asked, view.publish_delay)
-    newest = {event.snapshot_time: event.revision for event in events if is_build(event, asked)}
-    judged = standings(events).keys()
+    judged, removed = standings(events).keys(), removed_revisions(events)
+    there = (event for event in events if is_build(event, asked) and event.revision not in removed)
+    newest = {event.snapshot_time: event.revision for event in there}
     ended = {event.revision for event in events if event.kind in SETTLING}
 
     def stage(t: datetime) -> Stage:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from skewless.ledger.events import Event, Kind
+from skewless.ledger.standing import removed_revisions
 
 
 def is_build(event: Event, fingerprint: str) -> bool:
@@ -14,10 +15,10 @@ def is_build(event: Event, fingerprint: str) -> bool:
 
 
 def builds(events: tuple[Event, ...], snapshot_time: datetime, fingerprint: str) -> tuple[Event, ...]:
-    """The `built` events of a snapshot under a fingerprint, oldest first."""
-    return tuple(
-        event for event in events if event.snapshot_time == snapshot_time and is_build(event, fingerprint)
-    )
+    """The `built` events of a snapshot under a fingerprint, oldest first, but for revisions that were removed."""
+    removed = removed_revisions(events)
+    found = (event for event in events if event.revision not in removed and is_build(event, fingerprint))
+    return tuple(event for event in found if event.snapshot_time == snapshot_time)
 
 
 def newest_build(events: tuple[Event, ...], snapshot_time: datetime, fingerprint: str) -> Event | None:
@@ -51,7 +52,7 @@ def to_enter(events: tuple[Event, ...], built: Event, *, assumed: bool, now: dat
     if equal is not None and newest is not None and equal.revision == newest.revision:
         return equal
     late = [built.known_until] if built.known_until else []
-    if assumed and newest is not None:
-        late.append(now)
+    if assumed and any(event.snapshot_time == at and is_build(event, asked) for event in events):
+        late.append(now)  # a first build that was removed was one, too
     named = replace(built, revision=equal.revision) if equal else built
     return replace(named, usable_from=max(late, default=None))

@@ -16,6 +16,7 @@ class Standing:
 
     good         its checks passed or it was accepted, and no rollback withdrew it since
     spoiled      it was blocked or withdrawn at some time: until it is usable, its snapshot is skipped
+    removed      its rows are gone, for good: neither a check nor a person brings it back
     usable_from  where an acceptance made it good: the instant from which it is; else None
     """
 
@@ -23,6 +24,7 @@ class Standing:
     spoiled: bool = False
     withdrawn: bool = False
     accepted: bool = False
+    removed: bool = False
     usable_from: datetime | None = None
 
 
@@ -34,8 +36,14 @@ def standings(events: tuple[Event, ...]) -> dict[str, Standing]:
     found: dict[str, Standing] = {}
     for event in events:
         if event.revision is not None and event.kind in _STEPS:
-            found[event.revision] = _STEPS[event.kind](found.get(event.revision, _UNCHECKED), event)
+            standing = found.get(event.revision, _UNCHECKED)
+            found[event.revision] = standing if standing.removed else _STEPS[event.kind](standing, event)
     return found
+
+
+def removed_revisions(events: tuple[Event, ...]) -> frozenset[str]:
+    """The revisions whose rows maintenance took away."""
+    return frozenset(event.revision for event in events if event.kind is Kind.REMOVED and event.revision)
 
 
 def last_verdict(events: tuple[Event, ...], revision: str) -> Kind | None:
@@ -72,9 +80,15 @@ def _withdrawn(standing: Standing, event: Event) -> Standing:
     return Standing(spoiled=True, withdrawn=True)
 
 
+def _removed(standing: Standing, event: Event) -> Standing:
+    """What was blocked or withdrawn still is: its snapshot stays skipped until it has a good revision."""
+    return replace(standing, good=False, removed=True)
+
+
 _STEPS = {
     Kind.PASSED: _passed,
     Kind.BLOCKED: _blocked,
     Kind.ACCEPTED: _accepted,
     Kind.WITHDRAWN: _withdrawn,
+    Kind.REMOVED: _removed,
 }

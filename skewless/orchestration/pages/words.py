@@ -56,6 +56,7 @@ def told(event: Event) -> str:
         Kind.BLOCKED: "blocked by its checks: readers keep what they have",
         Kind.ACCEPTED: "accepted as it is",
         Kind.WITHDRAWN: "withdrawn by a rollback",
+        Kind.REMOVED: "removed by maintenance: it can be built again",
         Kind.PUBLISHED: f"published as {generation}",
         Kind.OFFLINE_ONLY: "for training only: a newer snapshot was live, or the view is not online",
         Kind.HELD: "not published: the view was held",
