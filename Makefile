@@ -1,7 +1,7 @@
 # Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-slow lint format up stop status logs screenshots lock clean
+.PHONY: help setup jars demo test test-slow lint format bench bench-lock up stop status logs screenshots lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -27,6 +27,13 @@ lint: setup  ## Linters, types and import contracts only
 format: setup  ## Let ruff format and fix what it can
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
+bench: setup  ## Measure the engine beside its peers, and write docs/benchmarks.md (hours; see benchmarks/)
+	@benchmarks/setup.sh
+	@.venv-bench/bin/python -m benchmarks $(ARGS)
+
+bench-lock:  ## Make benchmarks/requirements.txt again (needs uv)
+	@benchmarks/lock.sh
+
 up: setup  ## Start Airflow, Spark and Valkey on this machine
 	@.venv/bin/skewless up --airflow
 
@@ -47,4 +54,4 @@ lock:  ## Make requirements.txt again from pyproject.toml (needs uv)
 	@scripts/lock.sh
 
 clean: stop  ## Remove .venv and all state: warehouse, online store, jars
-	rm -rf .venv .skewless
+	rm -rf .venv .venv-bench .skewless

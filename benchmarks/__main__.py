@@ -1,0 +1,45 @@
+"""The command: measure some cases, and write the page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.cases import CASES
+from benchmarks.processes import adopt_orphans
+from benchmarks.storage import HOME, ROOT
+
+RESULTS = ROOT / "benchmarks" / "results.json"
+
+
+def main() -> None:
+    """Measure, record, and, at full size, write docs/benchmarks.md."""
+    asked = _arguments()
+    from benchmarks.results import record
+    from benchmarks.running import measure
+
+    file = asked.json or (RESULTS if asked.scale == "full" else HOME / f"{asked.scale}.json")
+    adopt_orphans()
+    for name in [] if asked.page else asked.case or CASES:
+        record(file, CASES[name], asked.scale, measure(CASES[name], asked.scale, asked.runs, asked.only))
+    if asked.page or file == RESULTS:
+        from benchmarks.page import write_page
+
+        write_page(file, ROOT / "docs")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
+    parser.add_argument("--scale", choices=("small", "medium", "full"), default="full")
+    parser.add_argument("--runs", type=int, default=3, help="processes per contender (default: 3)")
+    parser.add_argument("--only", default="", help="only contenders whose name holds this text")
+    parser.add_argument(
+        "--json", type=Path, help="results file (default: benchmarks/results.json at full size)"
+    )
+    parser.add_argument("--page", action="store_true", help="measure nothing; write the page of the results")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
