@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,8 +25,9 @@ from skewless.model import FeatureView
 from skewless.offline.kernel import SNAPSHOT
 from skewless.offline.source import quoted
 from skewless.plan.uris import feature_table
-from skewless.timeline import to_micros
+from skewless.timeline import due, to_micros
 
+_INSTANT = pa.timestamp("us", tz="UTC")
 _LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")
 
 # Microseconds also where a timestamp stands without a zone, or deep inside a value.
@@ -43,6 +46,29 @@ class Content:
 
     rows: int
     content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One data file of a feature table, and what its statistics tell.
+
+    path      under the table's folder
+    first     the earliest snapshot time in it, and `last` the latest, in microseconds; None: nobody knows
+    revision  the only one in it, where the table is partitioned by revision
+    """
+
+    path: str
+    first: int | None
+    last: int | None
+    revision: str | None
+
+    def may_hold(self, revision: str, snapshot_time: int) -> bool:
+        """Whether rows of a revision, of that snapshot time, may be in it."""
+        if self.revision is not None:
+            return self.revision == revision
+        if self.first is None or self.last is None:
+            return True
+        return bool(due(self.first, snapshot_time) and due(snapshot_time, self.last))
 
 
 @dataclass(frozen=True)
@@ -101,6 +127,16 @@ class FeatureTable:
         rows = self.read(spark, revisions).select(REVISION, *sorted(self.view.columns))
         return {revision: NO_ROWS for revision in revisions} | contents_of(rows, REVISION)
 
+    def files(self) -> tuple[StoredFile, ...]:
+        """The data files of the newest version; DataError where the table cannot be read."""
+        with self._readable():
+            told = pa.table(DeltaTable(self.uri).get_add_actions(flatten=True))
+        columns = [
+            _column(told, name)
+            for name in ("path", f"min.{SNAPSHOT_TIME}", f"max.{SNAPSHOT_TIME}", f"partition.{REVISION}")
+        ]
+        return tuple(StoredFile(unquote(path), *rest) for path, *rest in zip(*columns, strict=True))
+
     def reader(self, revision: str) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
         with self._readable():
@@ -128,6 +164,16 @@ class FeatureTable:
                 f"the table of {self.view.name!r} at {self.uri} cannot be read: {first_line(error)}; "
                 f"restore it, or remove it and build again: skewless build {self.view.name}"
             ) from error
+
+
+def _column(told: pa.Table, name: str) -> list[Any]:
+    """A column of a log's files; times as microseconds, nulls where the log does not tell."""
+    if name not in told.column_names:
+        return [None] * len(told)
+    column = told[name]
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(_INSTANT).cast(pa.int64())
+    return list(column.to_pylist())
 
 
 def append_rows(rows: DataFrame, uri: str, partition: str, **options: str) -> None:

@@ -290,9 +290,10 @@ def test_a_feature_table_that_is_gone_or_torn_publishes_nothing(copy: Shop, tmp_
         copy, 1, "a data file cannot be read (...features/spending/", "train-rows", spine, "-f", "shop_v1"
     )
     table.rename(copy.folder / "elsewhere")
-    refused_publish(copy, "there is no table of 'spending' at ...; build it: skewless build spending")
+    gone = "there is no table of 'spending' at ...; build it: skewless build spending"
+    refused_publish(copy, gone)
+    refused(copy, 1, gone, "train-rows", spine, "-f", "shop_v1")
     words = "there is no table at ...features/spending/...; restore it, or build it again"
-    refused(copy, 1, words, "train-rows", spine, "-f", "shop_v1")
     refused(copy, 1, words, "check", "spending", "-t", WHEN)
     refused(copy, 1, "is not published", "get", "spending:shop", "-e", "user_id=1")
 

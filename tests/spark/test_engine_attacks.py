@@ -19,11 +19,12 @@ from pyspark.sql import functions as F
 from skewless import DeltaSource, Entity, FeatureView, Field, agg
 from skewless.errors import DataError, UsageError
 from skewless.jobs.build import build
+from skewless.offline.kernel import SNAPSHOT
 from skewless.offline.tables import content_of
 from skewless.plan.repo import Repo
 from skewless.settings import Settings
 from skewless.store import FeatureStore
-from skewless.timeline import FixedClock
+from skewless.timeline import FixedClock, to_micros
 from skewless.types import Array, Bytes, Float32, Float64, Int32, Int64, String, Timestamp
 from skewless.workspace import Workspace
 
@@ -275,8 +276,9 @@ def test_builds_at_once_agree_and_rows_without_a_build_are_invisible(store: Feat
         both = list(pool.map(lambda _: build(store.workspace, "prices", at(5)), range(2)))
     assert len({item.content_hash for item in both}) == 1
     table = store.workspace.feature_table(PRICES)
-    orphan = store.spark.createDataFrame(pa.table({"k": [1], **{name: [7.0] for name in PRICES.fields}}))
-    table.append(orphan, at(5), "orphan")
+    columns = {"k": [1], SNAPSHOT: [to_micros(at(5))], **{name: [7.0] for name in PRICES.fields}}
+    orphan = store.spark.createDataFrame(pa.table(columns))
+    table.append(orphan, {at(5): "orphan"})
     assert ask(store, PRICES, spine((1, at(5)))) == [(0.9, 0.45, 0.9 / 3, 0.2)]
     again = build(store.workspace, "prices", at(5))
     assert (again.rows, again.is_new) == (2, False)
