@@ -14,10 +14,11 @@ from skewless.model.origin import Origin, freeze, settle
 class DeltaSource:
     """Rows of facts in a Delta table, or in anything that Spark reads as a table.
 
-    path         under the warehouse, or any URI; or `table="catalog.schema.name"`, one of the two
-    event_id     rows that share it are versions of one event; the one known last stands for it
-    data_delay   by when an interval's rows have normally arrived: a snapshot's cutoff
-    max_silence  a source without an event newer than this before the snapshot blocks the publish
+    path            under the warehouse, or any URI; or `table="catalog.schema.name"`, one of the two
+    event_id        rows that share it are versions of one event; the one known last stands for it
+    deleted_column  true in a version that deletes its event; needs event_id
+    data_delay      by when an interval's rows have normally arrived: a snapshot's cutoff
+    max_silence     a source without an event newer than this before the snapshot blocks the publish
     """
 
     name: str
@@ -26,6 +27,7 @@ class DeltaSource:
     table: str | None = None
     created_timestamp_column: str | None = None
     event_id: Sequence[str] = ()
+    deleted_column: str | None = None
     data_delay: timedelta = timedelta(0)
     max_silence: timedelta | None = None
     description: str = ""
@@ -57,6 +59,13 @@ class DeltaSource:
             yield f"created_timestamp_column is {self.created_timestamp_column!r}; name a column, or drop it"
         if not all(map(_is_name, self.event_id)):
             yield f"event_id is {list(self.event_id)!r}; name the columns that identify an event"
+        if self.deleted_column is not None and not _is_name(self.deleted_column):
+            yield f"deleted_column is {self.deleted_column!r}; name a column, or drop it"
+        elif self.deleted_column is not None and not self.event_id:
+            yield (
+                "deleted_column needs event_id: a deletion is the last version of an event; name the columns that "
+                "identify one, or filter the rows with where="
+            )
         yield from duration_problems(self, "data_delay", least=timedelta(0))
         yield from duration_problems(self, "max_silence")
 

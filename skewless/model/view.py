@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,6 +19,7 @@ from skewless.model.checks import (
     schedule_problems,
     start_problems,
 )
+from skewless.model.code import clock_calls, code_of
 from skewless.model.entity import Entity
 from skewless.model.expectation import Expectation
 from skewless.model.field import Field
@@ -38,6 +40,7 @@ class FeatureView:
     ttl            how old the newest row may be for fields without an aggregate
     min_rows       the share of the previous snapshot's entities below which a snapshot is blocked
     start          the first interval that is scheduled; without it, the one in which the view is first seen
+    transform      a function from the source's DataFrame to the one that fields read, for logic on single rows
     """
 
     name: str
@@ -52,10 +55,12 @@ class FeatureView:
     expectations: Sequence[Expectation] = ()
     min_rows: float = 0.5
     start: datetime | None = None
+    transform: Callable[[Any], Any] | None = field(default=None, compare=False)
     owner: str = ""
     tags: Sequence[str] = ()
     description: str = ""
     origin: Origin = field(init=False, repr=False, compare=False)
+    transform_code: str | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         """Freeze, fill the defaults and check."""
@@ -72,6 +77,9 @@ class FeatureView:
         data_delay = getattr(self.source, "data_delay", None)
         if self.publish_delay is None and isinstance(data_delay, timedelta):
             freeze(self, publish_delay=data_delay + SETTLING_TIME)
+        if self.transform is not None:
+            with suppress(ValueError):  # `problems` tells it
+                freeze(self, transform_code=code_of(self.transform))
         settle(self)
 
     @property
@@ -131,6 +139,7 @@ class FeatureView:
         yield from misfits
         if misfits:
             return
+        yield from self._transform_problems()
         yield from self._schema_problems()
         yield from self._time_problems()
         for expectation in self.expectations:
@@ -145,6 +154,19 @@ class FeatureView:
                 yield f"{argument}={list(items)!r} holds something that is no {kind.__name__}"
         if not isinstance(self.source, DeltaSource):
             yield f"source={self.source!r} is no DeltaSource"
+
+    def _transform_problems(self) -> Iterator[str]:
+        if self.transform is None:
+            return
+        try:
+            code = code_of(self.transform)
+        except ValueError as error:
+            yield f"transform {error}"
+        else:
+            yield from (
+                f"transform calls {call}, which reads the clock; use the source's timestamps"
+                for call in clock_calls(code)
+            )
 
     def _schema_problems(self) -> Iterator[str]:
         if not self.schema:

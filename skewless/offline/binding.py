@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pyspark.errors import AnalysisException
@@ -15,7 +15,8 @@ from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import FeatureView, Field
 from skewless.model.field import NUMBERS
 from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
-from skewless.offline.lifetimes import NESTED, orderable, with_lifetimes
+from skewless.offline.lifetimes import DELETED, NESTED, deleted, orderable, standing, with_lifetimes
+from skewless.offline.rowwise import transformed
 from skewless.offline.source import SourceRows, demand_column, quoted
 from skewless.plan import sql
 from skewless.timeline import MICROSECOND
@@ -29,6 +30,21 @@ class BoundView:
     source: SourceRows
 
     @cached_property
+    def facts(self) -> SourceRows:
+        """The rows that fields and `where` read: the source's, or what the view's function makes of them.
+
+        Which version of an event stands is settled before a function sees the rows: it may filter and explode them.
+        """
+        if self.view.transform is None:
+            return self.source
+        told = self.source.source
+        times = (told.timestamp_field, *filter(None, (told.created_timestamp_column,)))
+        if not told.event_id:
+            return replace(self.source, rows=transformed(self.view, self.source.rows, times))
+        rows = standing(self.source).drop(EVENT, KNOWN)
+        return replace(self.source, rows=transformed(self.view, rows, (*times, SUPERSEDED)))
+
+    @cached_property
     def key_types(self) -> dict[str, str]:
         """The Spark type of each join key: string, or bigint for integers of any width."""
         return dict(self._key_types())
@@ -40,8 +56,8 @@ class BoundView:
 
     def _key_types(self) -> Iterator[tuple[str, str]]:
         for key in self.view.join_keys:
-            demand_column(self.source, key, "join key")
-            found = self.source.types[key]
+            demand_column(self.facts, key, "join key")
+            found = self.facts.types[key]
             if isinstance(found, T.StringType):
                 yield key, "string"
             elif isinstance(found, T.IntegralType):
@@ -65,7 +81,7 @@ class BoundView:
         return {f"_sk_t{number}": name for number, name in enumerate(self._columns_read())}
 
     def _columns_read(self) -> list[str]:
-        actual = {name.lower(): name for name in self.source.types}
+        actual = {name.lower(): name for name in self.facts.types}
         read: set[str] = set()
         for text in self.expressions.values():
             for problem in sql.problems(text):
@@ -74,7 +90,7 @@ class BoundView:
                 if column.lower() not in actual:
                     raise DataError(
                         f"{self._where(self._fields_of(text))}: source {self.source.source.name!r} has no column "
-                        f"{column!r}{did_you_mean(column, self.source.types)}; it has {', '.join(self.source.types)}"
+                        f"{column!r}{did_you_mean(column, self.facts.types)}; it has {', '.join(self.facts.types)}"
                     )
                 read.add(actual[column.lower()])
         return sorted(read)
@@ -91,7 +107,7 @@ class BoundView:
 
     def _analyzed(self, expressions: dict[str, str]) -> dict[str, T.DataType]:
         columns = [F.expr(text).alias(name) for name, text in expressions.items()]
-        return {item.name: item.dataType for item in self.source.rows.select(*columns).schema.fields}
+        return {item.name: item.dataType for item in self.facts.rows.select(*columns).schema.fields}
 
     def _explain(self, name: str, text: str) -> None:
         try:
@@ -181,17 +197,19 @@ class BoundView:
             F.col(quoted(key)).cast(spark_type).alias(name)
             for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
         ]
-        times = [self.source.event.alias(EVENT), self.source.known.alias(KNOWN)]
-        ids = [
-            F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(self.source.source.event_id)
-        ]
+        facts, told = self.facts, self.source.source
+        times = [facts.event.alias(EVENT), facts.known.alias(KNOWN)]
+        settled = [F.col(SUPERSEDED)] if self.view.transform and told.event_id else []
+        ids = [F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(told.event_id)]
+        gone = [] if settled else [deleted(facts).alias(DELETED)]
         ties = [
-            orderable(column, self.source.types[column]).alias(name)
-            for name, column in self.tie_breakers.items()
+            orderable(column, facts.types[column]).alias(name) for name, column in self.tie_breakers.items()
         ]
         prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
-        rows = self.source.rows.select(*keys, *times, *ids, *ties, *prepared).where(F.col(KNOWN).isNotNull())
-        rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
+        columns = [*keys, *times, *(settled or ids), *gone, *ties, *prepared]
+        rows = facts.rows.select(*columns).where(F.col(KNOWN).isNotNull())
+        if not settled:
+            rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
         wanted = [*program.row_keys, EVENT, KNOWN, SUPERSEDED, *self.tie_breakers, *self.expressions]
         return rows.select(*wanted).where(F.col(EVENT).isNotNull())
 

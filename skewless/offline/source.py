@@ -89,6 +89,7 @@ def read_source(
     _demand_timestamps(found)
     for column in source.event_id:
         demand_column(found, column, "event_id")
+    _demand_deleted(found)
     return found
 
 
@@ -134,6 +135,18 @@ def _table(source: DeltaSource, uri: str, asked: int | None) -> DeltaTable:
             f"source {source.name!r}: {what} at {uri} cannot be read: {first_line(error)}; restore it, "
             "or load it again"
         ) from error
+
+
+def _demand_deleted(found: SourceRows) -> None:
+    column = found.source.deleted_column
+    if column is None:
+        return
+    demand_column(found, column, "deleted_column")
+    if not isinstance(found.types[column], T.BooleanType):
+        raise DataError(
+            f"source {found.source.name!r} ({found.source.location}): deleted_column {column!r} is "
+            f"{found.types[column].simpleString()}, not a boolean; cast it where the table is written"
+        )
 
 
 def _demand_timestamps(found: SourceRows) -> None:

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from skewless.ledger.events import Event
 from skewless.model import FeatureView, TrainingSet
 from skewless.offline.asking import Sources, check_spine, seeing
-from skewless.offline.kernel import EVENT, KNOWN
-from skewless.offline.lifetimes import orderable, stands_between, with_lifetimes
+from skewless.offline.kernel import EVENT
+from skewless.offline.lifetimes import standing, stands_between
 from skewless.offline.retrieval import Ask, join
 from skewless.offline.source import SourceRows, quoted
 from skewless.offline.spark_conf import settled
@@ -33,13 +33,7 @@ def labels(spine: SourceRows, interval: Interval, known_before: datetime) -> Dat
 
     Visible as for any source: known before the cutoff, and of those that share an event id the one known last.
     """
-    ids = {f"_sk_id{number}": F.col(quoted(name)) for number, name in enumerate(spine.source.event_id)}
-    ties = {
-        f"_sk_t{number}": orderable(name, spine.types[name])
-        for number, name in enumerate(sorted(spine.types))
-    }
-    timed = spine.rows.withColumns({EVENT: spine.event, KNOWN: spine.known, **(ids | ties if ids else {})})
-    rows = with_lifetimes(timed.where(F.col(KNOWN).isNotNull()), len(ids), list(ties))
+    rows = standing(spine)
     cutoff = to_micros(known_before)
     start, end = (happened(F.col(EVENT), F.lit(to_micros(t))) for t in (interval.start, interval.end))
     return rows.where(stands_between(cutoff, cutoff) & end & ~start).select(*map(quoted, spine.rows.columns))

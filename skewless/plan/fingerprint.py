@@ -78,6 +78,9 @@ def view_definition(view: FeatureView) -> dict[str, Any]:
         "fields": [_field(item) for item in sorted(view.schema, key=lambda item: item.name)],
         "source": _source(view.source),
         "ttl": _micros(view.ttl),
+        **_given(
+            "transform", view.transform_code and hashlib.sha256(view.transform_code.encode()).hexdigest()
+        ),
     }
 
 
@@ -89,7 +92,13 @@ def _source(source: DeltaSource) -> dict[str, Any]:
         "created_timestamp_column": source.created_timestamp_column,
         "event_id": sorted(source.event_id),
         "data_delay": _micros(source.data_delay),
+        **_given("deleted_column", source.deleted_column),
     }
+
+
+def _given(name: str, value: Any) -> dict[str, Any]:
+    """What older definitions could not say: there only where it is said, so that their fingerprints stay."""
+    return {} if value is None else {name: value}
 
 
 def _field(item: Field) -> dict[str, Any]:
