@@ -24,8 +24,11 @@ def record(file: Path, case: Case, scale: Scale, measured: Mapping[str, Measured
     """Put a case's results into the file, beside those of other cases; give all that is in it."""
     found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     found["machine"] = machine()
-    entries = {name: item.as_json() for name, item in measured.items()}
-    found.setdefault("cases", {})[case.name] = {
+    cases = found.setdefault("cases", {})
+    before = cases.get(case.name, {})
+    entries = before["entries"] if before.get("scale") == scale else {}  # of a run of some contenders only
+    entries |= {name: item.as_json() for name, item in measured.items()}
+    cases[case.name] = {
         "title": case.title,
         "scale": scale,
         "rows": {name: data.rows for name, data in case.data(scale).items()},

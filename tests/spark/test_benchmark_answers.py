@@ -66,7 +66,7 @@ def test_the_floor_reads_and_writes(folders: dict[Data, Path], tmp_path: Path, s
     find("spark_sql:floor")(
         Inputs(folders[SNAPSHOTS], SNAPSHOTS.view_names, lambda: spark), tmp_path / "answer"
     )
-    assert checked(SNAPSHOTS, tmp_path / "answer", answers=False) == "every bit"
+    assert checked(SNAPSHOTS, tmp_path / "answer", answers=False).startswith("none")
     assert len(ds.dataset(tmp_path / "answer").schema.names) == 3 + 10
 
 
