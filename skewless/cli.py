@@ -36,6 +36,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     operate.release,
     operate.rollback,
     operate.expire,
+    operate.maintain,
     look.status,
     look.get,
     look.train_rows,

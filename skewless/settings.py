@@ -80,6 +80,17 @@ class Settings(BaseSettings):
         description="What Airflow's tasks run, as shell words: a `skewless` with Spark, wherever it is installed.",
         json_schema_extra={"shown": "the `skewless` beside this interpreter"},
     )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="How long `maintain` keeps revisions that nobody needs any more.",
+        json_schema_extra={"shown": "for ever"},
+    )
+    vacuum_days: int = Field(
+        7,
+        ge=1,
+        description="How long it keeps files that nothing refers to, for readers and builds that run.",
+    )
     actor: str = Field(
         default_factory=lambda: _login(),
         description="Who acts, as the ledger records it.",

@@ -1,4 +1,4 @@
-"""Commands by which a person changes what readers see."""
+"""Commands by which a person changes what readers see, and keeps the tables small."""
 
 from __future__ import annotations
 
@@ -82,3 +82,24 @@ def expire(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
 
     receipt = jobs.expire(good_workspace(), view, reason=reason)
     show(receipt, str(receipt), as_json)
+
+
+def maintain(
+    view: Annotated[
+        list[str] | None, typer.Argument(help="Feature views; default: all, and all training sets.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; tell what would be done.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Join small files, and delete what nothing refers to.
+
+    It may run beside everything else, and be killed at any time.
+
+    Example: skewless maintain --dry-run
+    """
+    from skewless import jobs
+
+    done = jobs.maintain(good_workspace(), tuple(view or ()), dry_run=dry_run, report=report)
+    show({"tidied": done}, "\n".join(map(str, done)) or "there is nothing to maintain", as_json)

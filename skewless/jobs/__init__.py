@@ -3,6 +3,7 @@
 from skewless.jobs.backfill import backfill
 from skewless.jobs.build import build
 from skewless.jobs.check import check
+from skewless.jobs.maintain import maintain
 from skewless.jobs.operate import accept, expire, hold, release, rollback
 from skewless.jobs.plan import plan
 from skewless.jobs.publish import publish
@@ -22,6 +23,7 @@ __all__ = [
     "check",
     "expire",
     "hold",
+    "maintain",
     "plan",
     "publish",
     "release",

@@ -10,10 +10,12 @@ from typing import Any
 from deltalake.exceptions import DeltaError
 
 from skewless.errors import first_line
+from skewless.jobs.maintain import may_go
 from skewless.jobs.receipts import size
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.gaps import Gaps, gaps
-from skewless.ledger.storage import live_bytes, rewrites
+from skewless.ledger.revisions import is_build
+from skewless.ledger.storage import Stored, rewrites, stored
 from skewless.model import DeltaSource, FeatureView, TrainingSet
 from skewless.plan import uris
 from skewless.plan.changes import changes
@@ -81,10 +83,12 @@ class Retention:
     a_snapshot  of the present definition, on the average; None: none was built
     a_day       what the schedule adds
     others      of it: revisions under other definitions
+    idle        of it: rows that maintenance would take away: now, or once no build can still be at them
     """
 
     total: int
     others: int
+    idle: int
     a_snapshot: int | None
     a_day: int | None
 
@@ -95,6 +99,8 @@ class Retention:
             return
         kept = f", {size(self.others)} of it under other definitions" if self.others else ""
         yield f"{size(self.total)} stored{kept}"
+        if self.idle:
+            yield f"{size(self.idle)} of it could be freed by: skewless maintain"
         if self.a_snapshot is not None and self.a_day is not None:
             yield f"{size(self.a_snapshot)} a snapshot, {size(self.a_day)} a day"
 
@@ -179,20 +185,29 @@ def to_backfill(view: FeatureView, found: Gaps) -> Backfill:
 
 def _retention(workspace: Workspace, view: FeatureView, events: tuple[Event, ...]) -> Retention:
     """Each fingerprint that was ever built has a table of its own."""
-    asked = fingerprint(view)
+    asked, warehouse = fingerprint(view), workspace.settings.warehouse
     built = {event.fingerprint for event in events if event.kind is Kind.BUILT and event.fingerprint}
-    bytes_of = {
-        each: live_bytes(uris.feature_table(workspace.settings.warehouse, view.name, each)) for each in built
-    }
-    times = {e.snapshot_time for e in events if e.kind is Kind.BUILT and e.fingerprint == asked}
-    a_snapshot = bytes_of[asked] // len(times) if times else None
+    tables = {each: stored(uris.feature_table(warehouse, view.name, each)) for each in built}
+    times = {event.snapshot_time for event in events if is_build(event, asked)}
+    a_snapshot = tables[asked].size // len(times) if times else None
     a_year = view.timetable.most_intervals_in(_YEAR)
     return Retention(
-        total=sum(bytes_of.values()),
-        others=sum(taken for each, taken in bytes_of.items() if each != asked),
+        total=sum(held.size for held in tables.values()),
+        others=sum(held.size for each, held in tables.items() if each != asked),
+        idle=sum(_idle(workspace, view, events, each, held) for each, held in tables.items()),
         a_snapshot=a_snapshot,
         a_day=None if a_snapshot is None else a_snapshot * a_year // _YEAR.days,
     )
+
+
+def _idle(
+    workspace: Workspace, view: FeatureView, events: tuple[Event, ...], asked: str, held: Stored
+) -> int:
+    """The bytes of rows that nothing holds: the ledger tells how many rows there should be."""
+    built = {event.revision or "": event for event in events if is_build(event, asked)}
+    going = may_go(workspace, view, events, {name: event.recorded_at for name, event in built.items()})
+    rows = sum(event.rows or 0 for name, event in built.items() if name not in going)
+    return held.size * max(held.rows - rows, 0) // max(held.rows, 1)
 
 
 def _source_warnings(workspace: Workspace, source: DeltaSource) -> Iterator[str]:

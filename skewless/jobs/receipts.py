@@ -165,6 +165,33 @@ class Backfilled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tidied:
+    """What maintenance did for a view or training set; with `dry_run`, what it would do.
+
+    revisions, revisions_size  that went, and the bytes of their rows
+    joined                     how many files there are fewer
+    deleted, deleted_size      files that nothing referred to for long enough
+    """
+
+    name: str
+    dry_run: bool
+    revisions: int
+    revisions_size: int
+    joined: int
+    deleted: int
+    deleted_size: int
+
+    def __str__(self) -> str:
+        went, gone = ("would go", "would be deleted") if self.dry_run else ("went", "deleted")
+        parts = [
+            f"{self.revisions:,} revisions {went} ({size(self.revisions_size)})" if self.revisions else "",
+            f"{self.joined:,} files fewer" if self.joined else "",
+            f"{self.deleted:,} files {gone} ({size(self.deleted_size)})" if self.deleted else "",
+        ]
+        return f"{self.name}: {', '.join(filter(None, parts)) or 'nothing to do'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """A revision that a person accepted."""
 

@@ -30,16 +30,23 @@ def removable(
     settling  how long a revision that no event tells of may still belong to a build that is running
     keep      how long a revision stays that nobody needs any more, from the last event that tells of it; None: for ever
 
-    A revision that no event tells of is a rebuild of equal content, or a build that was killed. Of the others, those
-    stay that are `needed`.
+    Those that are `lost`, and those that have aged and are not `needed`.
     """
-    touched = {event.revision: event.recorded_at for event in events if event.revision}
-    lost = {name for name, at in stored.items() if name not in touched and due(at + settling, now)}
-    going = lost | (removed_revisions(events) & stored.keys())  # a removal that was killed is gone on with
+    going = lost(events, stored, now=now, settling=settling)
+    going |= removed_revisions(events) & stored.keys()  # a removal that was killed is gone on with
     if keep is not None:
+        touched = {event.revision: event.recorded_at for event in events if event.revision}
         old = {name for name in stored if name in touched and due(touched[name] + keep, now)}
         going |= old - needed(view, events, now - keep)
-    return frozenset(going - set(named))
+    return going - set(named)
+
+
+def lost(
+    events: tuple[Event, ...], stored: Mapping[str, datetime], *, now: datetime, settling: timedelta
+) -> frozenset[str]:
+    """The stored revisions that no event tells of: rebuilds of equal content, and builds that were killed."""
+    known = {event.revision for event in events}
+    return frozenset(name for name, at in stored.items() if name not in known and due(at + settling, now))
 
 
 def needed(view: FeatureView, events: tuple[Event, ...], since: datetime) -> frozenset[str]:

@@ -6,23 +6,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from skewless.ledger.delta import open_table
+from skewless.ledger.upkeep import files_of
 from skewless.timeline import from_micros
 
 _REWRITING = ("UPDATE", "DELETE", "MERGE", "TRUNCATE", "RESTORE", "REPLACE TABLE", "CREATE OR REPLACE TABLE")
 _LOOKED_AT = 1000  # commits of a source's history
 
 
-def live_bytes(uri: str) -> int:
-    """The size of the data files of a table's newest version; 0 where there is no table."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the data files of a table's newest version hold: bytes and rows."""
+
+    size: int = 0
+    rows: int = 0
+
+
+def stored(uri: str) -> Stored:
+    """What a table holds, by its log; nothing where there is no table."""
     table = open_table(uri)
     if table is None:
-        return 0
-    files = pa.table(table.get_add_actions(flatten=True))
-    return int(pc.sum(files.column("size_bytes")).as_py() or 0)
+        return Stored()
+    files = files_of(table)
+    return Stored(*(int(pc.sum(files[name]).as_py() or 0) for name in ("size_bytes", "num_records")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,12 @@ class Manifests:
             raise DataError(f"the manifests at {self.uri} tell of none of {', '.join(revisions)}. {_ADVICE}")
         return Manifest(json.loads(newest["manifest"])).columns
 
+    def revisions_read(self) -> frozenset[str]:
+        """The revisions of feature views from which some training rows were made."""
+        told = map(json.loads, self._table().column("manifest").to_pylist())
+        seen = (item for each in told for view in each["views"].values() for item in view["snapshots"])
+        return frozenset(item["revision"] for item in seen if item["revision"])
+
     def _table(self) -> pa.Table:
         with self._failing("read"):
             table = open_table(self.uri)

@@ -19,19 +19,19 @@ VIEW = FeatureView(
     source=DeltaSource(name="orders", path="sources/orders", timestamp_field="at"),
     schema=[Field(name="average", dtype=Float32, value=agg.avg("amount", window=HOUR))],
 )
-NOTHING = Retention(total=0, others=0, a_snapshot=None, a_day=None)
+NOTHING = Retention(total=0, others=0, idle=0, a_snapshot=None, a_day=None)
 CASES = [
     Findings(Change("new"), to_backfill(VIEW, Gaps((), ())), NOTHING, ()),
     Findings(
         Change("unchanged"),
         to_backfill(VIEW, Gaps((TEN,), (TEN + HOUR, TEN + 2 * HOUR))),
-        Retention(total=123_456_789, others=0, a_snapshot=12_345, a_day=296_280),
+        Retention(total=123_456_789, others=0, idle=34_567, a_snapshot=12_345, a_day=296_280),
         (),
     ),
     Findings(
         Change("changed", "0123456789abcdef", ("field average: aggregate.window was 2:00:00, is 1:00:00",)),
         to_backfill(VIEW, Gaps(tuple(TEN + n * HOUR for n in range(1234)), ())),
-        Retention(total=5_000_000, others=5_000_000, a_snapshot=None, a_day=None),
+        Retention(total=5_000_000, others=5_000_000, idle=0, a_snapshot=None, a_day=None),
         ("source 'orders' is not append-only: ...", "append corrections instead"),
     ),
     Findings(Change("changed", "0123456789abcdef", None), to_backfill(VIEW, Gaps((), (TEN,))), NOTHING, ()),
