@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 import textwrap
 from collections.abc import Iterator
 from datetime import date, timedelta, tzinfo
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 # Constants whose repr says all that they are.
@@ -53,7 +54,7 @@ def _tell(function: FunctionType, name: str, parts: dict[str, str]) -> None:
     if key in parts:
         return
     parts[key] = ast.unparse(_bare(tree))
-    for used, value in _named(function, tree):
+    for used, value in _named(function):
         if isinstance(value, FunctionType) and _is_own(function, value.__module__):
             _tell(value, used, parts)
         else:
@@ -83,12 +84,22 @@ def _bare(tree: ast.AST) -> ast.AST:
     return tree
 
 
-def _named(function: FunctionType, tree: ast.AST) -> list[tuple[str, Any]]:
+def _named(function: FunctionType) -> list[tuple[str, Any]]:
     """The names that the code reads from around it, in order, with what they stand for."""
     closed = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    scope = {**function.__globals__, **{name: cell.cell_contents for name, cell in closed}}
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in scope}
-    return [(name, scope[name]) for name in sorted(names) if scope[name] is not function]
+    found = {name: cell.cell_contents for name, cell in closed}
+    found |= {
+        name: function.__globals__[name] for name in _globals(function.__code__) & {*function.__globals__}
+    }
+    return [(name, value) for name, value in sorted(found.items()) if value is not function]
+
+
+def _globals(code: CodeType) -> set[str]:
+    """Also those that functions within it read; a parameter or local of the same name is none."""
+    names = {
+        step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    return names.union(*(_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
 def _is_own(function: FunctionType, module: str) -> bool:

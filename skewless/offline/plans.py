@@ -22,8 +22,8 @@ _ALLOWED = ("Project", "Filter", "Generate", "SubqueryAlias")
 _ADVICE = {
     "Window": "a window function, which reads other rows; use an aggregate from agg with its window=",
     "Aggregate": "an aggregate, which reads many rows; use one from agg with its window=",
-    "Distinct": "distinct(), which reads many rows; use event_id= of the source for rows told twice",
-    "Deduplicate": "dropDuplicates(), which reads many rows; use event_id= of the source for rows told twice",
+    "Distinct": "DISTINCT, which reads many rows; use event_id= of the source for rows told twice",
+    "Deduplicate": "distinct() or dropDuplicates(), which reads many rows; use event_id= for rows told twice",
     "Join": "a join or a subquery; a view has one source: join where its table is written",
     "Union": "a union; a view has one source: bring the rows together where its table is written",
     "Sort": "a sort, which has no meaning here; drop it",
@@ -84,14 +84,12 @@ def demand_rowwise(frame: DataFrame, lines: Sequence[str], marker: str) -> list[
 
 def _demand_allowed(line: str) -> None:
     node = _NODE.match(line)
-    name = node["name"] if node else line
-    if node is None or name not in _ALLOWED:
+    name = "Join" if node and ":" in node["tree"] else node["name"] if node else line
+    if name not in _ALLOWED:
         what = _ADVICE.get(
             name, f"{name}, which is no projection, filter or generator over the source's rows"
         )
         raise Refused(f"has {what}")
-    if ":" in node["tree"]:
-        raise Refused(f"has {_ADVICE['Join']}")
     for problem in _calls(line):
         raise Refused(problem)
 
@@ -122,6 +120,6 @@ def _declared(message: Any) -> Iterator[bool]:
     if message.DESCRIPTOR.name == "CommonInlineUserDefinedFunction":
         yield message.deterministic
     for _, value in message.ListFields():
-        for item in value if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else [value]:
+        for item in value if hasattr(value, "__len__") and not isinstance(value, str | bytes) else [value]:
             if hasattr(item, "ListFields"):
                 yield from _declared(item)
