@@ -26,6 +26,7 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     definitions.validate,
     definitions.plan,
+    definitions.preview,
     interval.build,
     interval.check,
     interval.publish,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from skewless.errors import NotPublishedError, SkewlessError, UsageError, did_you_mean
 from skewless.model import AliasedView, FeatureService, FeatureView
 from skewless.plan.fingerprint import fingerprint
-from skewless.plan.repo import Features
+from skewless.plan.repo import Feature, Features
 from skewless.settings import load_settings
+from skewless.timeline import format_instant, to_micros
 from skewless.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -141,6 +143,44 @@ class FeatureStore:
         events_of = (lambda view: self.workspace.ledger(view).read()) if as_of == "scheduled" else None
         now = self.workspace.clock.now()
         return seeing(spine, asks, events_of, timestamp_field=timestamp_field, now=now)
+
+    def preview(
+        self,
+        view: Feature,
+        rows: int = 10,
+        *,
+        where: str | None = None,
+        snapshot_time: datetime | None = None,
+    ) -> DataFrame:
+        """Show a view's values for a few entities, in seconds: nothing need be deployed, and nothing is written.
+
+        view           a view, deployed or just made, or its name; "view:feature" shows one field
+        rows           how many entities: those with the newest rows of the source
+        where          SQL over the source's columns: only entities that have such a row
+        snapshot_time  default: the newest snapshot that is due
+        returns        join keys, then fields, the entity with the newest row first
+
+        UsageError for a request that makes no sense, DefinitionError for a view that is wrong, DataError where the
+        source is not what its definition says.
+        """
+        from skewless.offline.asking import Sources
+        from skewless.offline.engine import Moment
+        from skewless.offline.failures import explained
+        from skewless.offline.preview import preview
+
+        (chosen, *others) = self.workspace.repo.resolve(view)
+        if others:
+            raise UsageError(f"a preview is of one view, and {view!r} has several; name one of them")
+        if rows < 1:
+            raise UsageError(f"rows={rows!r}; a preview shows at least one entity")
+        found, delay = chosen.view, chosen.view.source.data_delay
+        at = self.workspace.snapshot_time(found, snapshot_time)
+        self.workspace.demand_past(found, at, at + delay, "previewed")
+        with explained(f"previewing {found.name} at {format_instant(at)}"):
+            (ask,) = Sources(self.spark, self.settings.warehouse).asks([chosen])
+            moment = Moment(to_micros(at), to_micros(at + delay))
+            table = preview(ask.bound, moment, entities=rows, where=where)
+            return table.select(*found.join_keys, *chosen.fields)
 
     def training_set(self, name: str, version: int | None = None) -> DataFrame:
         """The rows of a training set: of every interval, the newest revision that passed or was accepted.
