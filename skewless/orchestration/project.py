@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
 
 from skewless.errors import DefinitionError
+from skewless.orchestration.chores import BACKFILL, MAINTENANCE, backfill_dag, maintenance_dag
 from skewless.orchestration.dag import to_dag
 from skewless.orchestration.runner import Runner
 from skewless.plan.compile import compile_repo
@@ -32,7 +34,7 @@ class Project:
 
 
 def dags(folder: str | Path | None = None, *, pool: str = "spark") -> dict[str, DAG]:
-    """One DAG per good feature view and training set, by its id.
+    """One DAG per good feature view and training set, and those of the project as a whole, by their ids.
 
     folder  the project's: commands run there; its skewless.toml and SKEWLESS_* variables count. Default: here
     pool    Airflow's pool for the tasks that use Spark
@@ -45,9 +47,12 @@ def dags(folder: str | Path | None = None, *, pool: str = "spark") -> dict[str, 
     runner = Runner(
         settings.command, project.folder, settings.namespace, settings.warehouse, settings.features
     )
+    makers = {plan.dag_id: partial(to_dag, plan, runner, pool) for plan in compile_repo(repo)}
+    if repo.views:
+        makers[MAINTENANCE] = partial(maintenance_dag, runner, pool)
+        makers[BACKFILL] = partial(backfill_dag, runner, pool, sorted(repo.views))
     asked = get_parsing_context().dag_id  # a task's process needs its own alone
-    plans = [plan for plan in compile_repo(repo) if asked in (None, plan.dag_id)]
-    return {plan.dag_id: to_dag(plan, runner, pool) for plan in plans}
+    return {dag_id: make() for dag_id, make in makers.items() if asked in (None, dag_id)}
 
 
 def check_definitions(folder: str | Path | None = None) -> None:

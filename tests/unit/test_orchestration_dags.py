@@ -157,6 +157,7 @@ def test_parsing_loads_no_engine_wherever_airflow_was_started(tmp_path: Path):
     dags, modules = json.loads(ran.stdout.splitlines()[-1])
     assert "features.transaction_stats" in dags
     assert "training.fraud_training" in dags
+    assert {"skewless.maintenance", "skewless.backfill"} <= set(dags)
     engines = {"pyspark", "redis", "great_expectations", "pyarrow", "deltalake", "pandas"}
     assert not engines & set(modules)
 
@@ -174,6 +175,8 @@ def test_a_definition_that_breaks_is_an_import_error_and_good_views_go_on(tmp_pa
     assert json.loads(good.stdout.splitlines()[-1])[0] == [
         "features.hourly",
         "features.unserved",
+        "skewless.backfill",
+        "skewless.maintenance",
         "training.learned",
     ]
     told = parse(files / "check_definitions.py", tmp_path)
