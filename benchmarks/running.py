@@ -83,7 +83,7 @@ def _measure_once(case: Case, entry: Entry, data: Data, folder: Path, measured: 
     """One process: the first run is cold, and begins before Python does; the next ones are warm."""
     log = HOME / "logs" / f"{case.name}-{entry.contender.replace(':', '-')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    output = HOME / "output"
+    output = HOME / f"output-{os.getpid()}"
     try:
         with log.open("w") as told, _worker(case, entry, data, folder, told) as worker:
             for number in range(1 + entry.warm):
