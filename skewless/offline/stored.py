@@ -194,4 +194,5 @@ def _search_run(asked: pa.Array, asked_numbers: Indices, stored: pa.Array, numbe
     place = np.searchsorted(keys, wanted)
     place[place == len(keys)] = 0
     same = (keys[place] == wanted) & asked.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(same & (asked_numbers == numbers[0]), place, NOT_STORED)
+    same &= (asked_numbers == numbers[0]) & (asked_numbers != NOT_STORED)
+    return np.where(same, place, NOT_STORED)
