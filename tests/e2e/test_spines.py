@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -23,11 +23,24 @@ from tests.e2e.shop import AT, DEFINITIONS, Shop, purchase
 ASKED = AT + timedelta(minutes=15)
 FEATURES = ["spending__amount_1d", "spending__purchases_1d", "spending__shop"]
 
+ODD_SOURCES = """
+ages = view("ages", source("ages"), Field(name="amount", dtype=Float64),
+            Field(name="n", dtype=Int64, value=agg.count(window=timedelta(days=365 * 60))))
+torn = view("torn", source("torn"), amount)
+"""
+
 
 @pytest.fixture(scope="module")
 def store(services: Settings, tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
-    shop = Shop(services, tmp_path_factory.mktemp("shop"), DEFINITIONS)
+    shop = Shop(services, tmp_path_factory.mktemp("shop"), DEFINITIONS + ODD_SOURCES)
     shop.supply("purchases", purchase(1, 2), purchase(1, 3, amount=2.0), purchase(2, 1, shop="mall"))
+    ages = [datetime(year, 1, 1, microsecond=1, tzinfo=UTC) for year in (1, 1677, 1969, 2263, 9999)]
+    shop.supply("ages", *(purchase(1, 0, event_timestamp=at, amount=float(at.year)) for at in ages))
+    shop.supply("empty")
+    (file,) = shop.supply("torn", purchase(1, 2), purchase(1, 5)).glob("*.parquet")
+    content = bytearray(file.read_bytes())
+    content[4:-400] = bytes(len(content) - 404)  # the footer is well, the rows are not
+    file.write_bytes(content)
     return FeatureStore.of(shop.workspace)
 
 
@@ -129,6 +142,39 @@ def test_a_view_that_was_never_deployed_is_asked_as_it_stands(store: FeatureStor
         store.get_historical_features(spine, "shop_v1", as_of="published")  # type: ignore[arg-type]
 
 
+def test_rows_that_are_there_twice_come_back_twice(store: FeatureStore) -> None:
+    """Equal rows, rows of one time, rows without a key, in one spine with a source without rows."""
+    moments = [ASKED, ASKED, ASKED, ASKED, AT, AT]
+    spine = pd.DataFrame(
+        {"user_id": pd.array([1, 1, 2, None, None, None], "Int64"), "event_timestamp": moments}
+    )
+    found = rows(store.get_historical_features(spine, ["spending", "empty"]))
+    assert sorted(row["spending__purchases_1d"] for row in found) == [0, 0, 0, 1, 2, 2]
+    assert [row["empty__amount"] for row in found] == [None] * 6
+    assert sorted(str(row["user_id"]) for row in found) == ["1", "1", "2", "None", "None", "None"]
+
+
+def test_events_of_any_age_are_events(store: FeatureStore) -> None:
+    """Before 1677 and after 2262 nanoseconds run out; ours are microseconds."""
+    long_ago = [datetime.fromisoformat(f"{year}-06-01T00:00:00+00:00") for year in (1801, 1970)]
+    spine = pa.table(
+        {"user_id": [1, 1, 1], "event_timestamp": pa.array([*long_ago, ASKED], pa.timestamp("us", tz="UTC"))}
+    )
+    for as_of in ("scheduled", "event"):
+        found = rows(store.get_historical_features(spine, "ages", as_of=as_of))
+        seen = [
+            (row["ages__amount"], row["ages__n"])
+            for row in sorted(found, key=lambda row: row["event_timestamp"])
+        ]
+        assert seen == [(1677.0, 0), (1969.0, 1), (1969.0, 1)], as_of
+
+
+def test_a_data_file_that_is_torn_is_named(store: FeatureStore) -> None:
+    spine = pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED]})
+    with pytest.raises(Exception, match=r"sources/torn/part-"):
+        store.get_historical_features(spine, "torn").toArrow()
+
+
 def test_a_stray_time_before_1970_is_answered_like_any_other(store: FeatureStore) -> None:
     moon = datetime.fromisoformat("1969-07-20T20:17:40.000001+00:00")
     spine = pd.DataFrame({"user_id": [1, 1], "event_timestamp": [moon, ASKED]})
@@ -158,6 +204,16 @@ def test_a_stray_time_before_1970_is_answered_like_any_other(store: FeatureStore
         (
             pd.DataFrame({"user_id": [1], "event_timestamp": [ASKED.date()]}),
             "is date, no timestamp; cast it first",
+        ),
+        (
+            pd.DataFrame(
+                {"user_id": [1], "event_timestamp": [datetime(2300, 1, 1, tzinfo=UTC)]}, dtype=object
+            ),
+            "1 of the spine's 1 rows lie after now .* the latest at 2300-01-01T00:00:00Z",
+        ),
+        (
+            pd.DataFrame([[1, ASKED, 2]], columns=["user_id", "event_timestamp", "user_id"]),
+            "the spine cannot be read as a table: Duplicate column names|have one name, or differ only in case",
         ),
     ],
 )
