@@ -98,7 +98,8 @@ class FeatureStore:
                    deployed, and is asked as it stands
         as_of      "scheduled": what a reader gets at each row's time when runs are on time
                    "event": what was known strictly before the row's own instant
-        explain    adds, per view, <view>__snapshot_time and <view>__how: stored, computed or skipped
+        explain    adds, per view, <view>__snapshot_time, <view>__how (stored, computed or skipped), and
+                   <view>__why_null (absent, expired or null in source)
 
         Snapshots that nobody built are computed from the source; `report` tells how many, and how to build them.
 
