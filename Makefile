@@ -1,7 +1,7 @@
 # Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-slow lint format bench bench-lock up stop status logs screenshots lock clean
+.PHONY: help setup jars demo test test-slow lint format notebook bench bench-lock up stop status logs screenshots lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -26,6 +26,11 @@ lint: setup  ## Linters, types and import contracts only
 
 format: setup  ## Let ruff format and fix what it can
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+
+notebook: setup  ## Run notebooks/train_delays.ipynb in place: leaky and honest features, and what they do to a model
+	@.venv/bin/skewless up
+	@.venv/bin/python -m examples.load
+	@.venv/bin/python -m scripts.notebook notebooks/train_delays.ipynb
 
 bench: setup  ## Measure the engine beside its peers, and write docs/benchmarks.md (hours; see benchmarks/)
 	@benchmarks/setup.sh
