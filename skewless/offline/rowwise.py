@@ -23,7 +23,7 @@ from skewless.offline.plans import Refused, analyzed, demand_rowwise
 from skewless.offline.source import quoted
 
 Transform = Callable[[DataFrame], DataFrame]
-_checked: set[tuple[Any, str]] = set()  # a plan depends on the function and on the types of the columns
+_checked: set[tuple[Any, ...]] = set()  # a plan depends on the function and on the types of the columns
 
 
 def transformed(view: FeatureView, rows: DataFrame, kept: tuple[str, ...]) -> DataFrame:
@@ -37,9 +37,9 @@ def transformed(view: FeatureView, rows: DataFrame, kept: tuple[str, ...]) -> Da
     where = f"{origin.file}:{origin.line}: feature view {view.name!r}: its transform"
     with _told(where):
         made = _call(function, rows)
-        known = (function, rows.schema.json())
+        known = (function, kept, rows.schema.json())
+        _demand_columns(made, (*kept, *view.join_keys))
         if known not in _checked:
-            _demand_columns(made, (*kept, *view.join_keys))
             _check(function, rows, kept)
             _checked.add(known)
     return made

@@ -176,6 +176,10 @@ def test_what_the_function_must_leave_is_said(store: FeatureStore) -> None:
         DataError, match=r"test_transform.py:\d+: .*gives no column '_sk_superseded', which the view"
     ):
         asked(store, replace(SALES, transform=picked))
+    with pytest.raises(
+        DataError, match=r"gives no column 'skuu' \(did you mean 'sku'\?\), which the view needs"
+    ):
+        store.preview(replace(SALES, entities=[Entity(name="skuu")]))
     typo = replace(SALES, schema=[Field(name="n", dtype=Float64, value="prize * 2")])
     with pytest.raises(DataError, match=r"has no column 'prize' \(did you mean 'price'\?\)"):
         asked(store, typo)
