@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from skewless import jobs
 from skewless.errors import BlockedError
 from skewless.ledger.events import Kind
+from skewless.plan.fingerprint import fingerprint, view_definition
 from skewless.plan.uris import verdict_table
 from skewless.settings import Settings
 from skewless.timeline import format_instant
@@ -132,6 +133,11 @@ def test_the_rows_events_and_verdicts_are_those_of_one_run_each(resumed: World, 
         TICKS[2]: [Kind.BUILT, Kind.PASSED, Kind.OFFLINE_ONLY],
         TICKS[3]: [Kind.BUILT, Kind.PASSED, Kind.PUBLISHED],
     }
+
+
+def test_a_build_keeps_the_definition_that_it_was_made_under(resumed: World):
+    recent = resumed.workspace.repo.view("recent")
+    assert resumed.workspace.definitions(recent).read() == {fingerprint(recent): view_definition(recent)}
 
 
 def test_readers_get_the_newest_in_one_step(resumed: World, one_by_one: World):

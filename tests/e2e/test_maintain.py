@@ -99,6 +99,10 @@ def test_rebuilds_of_equal_content_go_and_everything_else_is_as_it_was(built: Wo
 
     assert tidied(world, "unserved", dry_run=True)["revisions"] == len(TICKS)
     assert live_files(world, "unserved") == files
+    stray = Path(table_of(world, "unserved").file_uris()[0].removeprefix("file://")).with_name(
+        "stray.parquet"
+    )
+    stray.write_bytes(b"of a writer that was killed")
     done = tidied(world, "unserved")
     assert (done["revisions"], done["deleted"] >= len(files)) == (len(TICKS), True)
 
@@ -115,6 +119,8 @@ def test_spark_builds_and_reads_on_after_it(built: World, tmp_path: Path):
     again = world.build("unserved", TICKS[0])
     assert (again.is_new, again.revision) == (False, revisions(world)[TICKS[0]])
     table = world.workspace.feature_table(world.workspace.repo.view("unserved"))
+    (row,) = world.train(["unserved:payments"], [(3, TICKS[2] + minutes(30))])
+    assert (row["unserved__payments"], row["unserved__how"]) == (1, "stored")
     contents = table.contents(world.workspace.spark, list(revisions(world).values()))
     assert {name: content.content_hash for name, content in contents.items()} == {
         event.revision: event.content_hash for event in world.told("unserved", Kind.BUILT)
