@@ -166,7 +166,8 @@ def _field(field: Field) -> str:
     if isinstance(value, Agg):
         where = f", where {value.where.sql}" if value.where else ""
         of_what = value.column.sql if value.column else "rows"
-        said = f"{value.function}({of_what}) over {value.window}, nulls {value.nulls}{where}"
+        how = ", ".join(map(str, filter(None, (of_what, value.n, value.q))))
+        said = f"{value.function}({how}) over {value.window}, nulls {value.nulls}{where}"
     else:
         said = value.sql
     return f"{field.name}: {field.dtype} = {said}, default {field.default!r}"

@@ -54,6 +54,9 @@ KINDS = {"n": "int", "x": "float", "s": "string", "flag": "bool"}  # the value c
 KEY_KINDS = {"k": "string", "i": "int"}
 KEY_POOL: dict[str, list[Any]] = {"k": ["a", "b", "a|b", ""], "i": [1, 2, -7]}
 EVENT_ID_KINDS = {"e": "string", "v": "int"}
+RECKONED = ("sum", "avg", "stddev", "quantile")  # of numbers only
+FUNCTIONS = (*RECKONED, "count", "min", "max", "first", "last", "last_n", "count_distinct")
+QUANTILES = ["0", "0.1", "0.5", "0.95", "1"]
 Supply = Iterator[tuple[str, str]]  # (function, null rule)
 SMALL, BIG = [-2, 0, 1, 2, 3], [1, 2, 2**53 + 1, -(2**53) - 1]
 PLAIN = [-0.0, 0.0, 0.1, 0.2, 0.3, 1.0, 2.5, -1.0, 1e16, -1e16]
@@ -134,8 +137,7 @@ def corpus(seed: int = 20240301, views: int = 24, cases: int = 20) -> Corpus:
 
 def field_supply(rng: random.Random) -> Supply:
     """(function, null rule), every combination in turn, again and again."""
-    functions = ("count", "sum", "avg", "min", "max", "first", "last")
-    pairs = [("rows", "skip"), *itertools.product(functions, ("skip", "zero", "forward_fill"))]
+    pairs = [("rows", "skip"), *itertools.product(FUNCTIONS, ("skip", "zero", "forward_fill"))]
     while True:
         rng.shuffle(pairs)
         yield from pairs
@@ -186,9 +188,18 @@ def make_aggregate(rng: random.Random, name: str, interval: timedelta, supply: S
         return make_field(rng, name, Agg("count", None, window, nulls, where), "count")
     numbers = [expr for expr in (*COLUMNS.values(), *EXPRESSIONS[:4]) if expr.kind in ("int", "float")]
     anything = [*COLUMNS.values(), *numbers]
-    value = rng.choice(numbers if nulls == "zero" or function in ("sum", "avg") else anything)
-    kind = {"count": "count", "avg": "float"}.get(function, value.kind)
-    return make_field(rng, name, Agg(function, value, window, nulls, where), kind)
+    value = rng.choice(numbers if nulls == "zero" or function in RECKONED else anything)
+    n = rng.randint(1, 3) if function == "last_n" else None
+    q = rng.choice(QUANTILES) if function == "quantile" else None
+    return make_field(rng, name, Agg(function, value, window, nulls, where, n, q), kind_of(function, value))
+
+
+def kind_of(function: str, value: Expr) -> str:
+    """The kind of an aggregate's result."""
+    kinds = {"count": "count", "count_distinct": "count"} | dict.fromkeys(
+        ("avg", "stddev", "quantile"), "float"
+    )
+    return f"array {value.kind}" if function == "last_n" else kinds.get(function, value.kind)
 
 
 def make_field(rng: random.Random, name: str, value: Expr | Agg, kind: str) -> Field:
@@ -202,6 +213,9 @@ def make_field(rng: random.Random, name: str, value: Expr | Agg, kind: str) -> F
         "timestamp": ["timestamp"],
     }
     defaults = {"int": -99, "float": -0.5, "string": "none", "bool": True, "timestamp": BASE}
+    if kind.startswith("array "):
+        element = rng.choice(dtypes[kind.removeprefix("array ")])
+        return Field(name, f"array<{element}>", value, None)  # it is never null
     dtype = rng.choice(dtypes[kind])
     default = defaults[dtype.rstrip("0123456789")] if rng.random() < 0.4 else None
     return Field(name, dtype, value, default)
@@ -351,6 +365,7 @@ def make_stored(rng: random.Random, truth: View, keys: list[Key], place: int) ->
         "bool": place % 2 == 0,
         "timestamp": BASE - timedelta(days=place + 1),
     }
+    visible |= {f"array<{dtype}>": (value,) for dtype, value in visible.items()}
     rows: dict[Key, Values] = {}
     for key in keys:
         if rng.random() < 0.8:

@@ -7,31 +7,21 @@ UTC datetimes. `as_of="scheduled"` and `as_of="event"` are told; `"published"` i
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import Any
+
+from tests.oracle_values import OracleOverflow as OracleOverflow
+from tests.oracle_values import bits as bits
+from tests.oracle_values import cast, deviation, float_sum, in_range, null_rule, order, quantile
 
 Row = Mapping[str, Any]  # keys, event_timestamp, perhaps created_timestamp and event ids, then value columns
 Key = tuple[Any, ...]  # the join keys of one entity, in the view's order
 Values = tuple[Any, ...]  # one value per field, in the view's order
 Table = Mapping[Key, Values]  # what one snapshot, or one revision of it, holds
 
-BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
-NUMBERS = (bool, int, float)
 NEVER = datetime.max.replace(tzinfo=UTC)
-ACCEPTS: dict[str, tuple[type, ...]] = dict.fromkeys(
-    ("int32", "int64", "float32", "float64", "bool"), NUMBERS
-)
-ACCEPTS |= {"string": (str, bool, int), "timestamp": (datetime,)}  # of the rest the oracle has no opinion
-
-
-class OracleOverflow(ArithmeticError):
-    """A whole number left the range of its type: the engine must fail, not wrap."""
-
 
 # -- what a view is ---------------------------------------------------------------------------------------
 
@@ -50,11 +40,13 @@ class Expr:
 class Agg:
     """An aggregate over a window; `column=None` counts rows."""
 
-    function: str  # count, sum, avg, min, max, first, last
+    function: str  # count, sum, avg, min, max, stddev, first, last, last_n, count_distinct, quantile
     column: Expr | None
     window: timedelta
     nulls: str = "skip"  # skip, zero, forward_fill
     where: Expr | None = None
+    n: int | None = None  # of last_n
+    q: str | None = None  # of quantile, as it is written
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ class Field:
     """One feature: an expression of the newest row, or an aggregate."""
 
     name: str
-    dtype: str  # int32, int64, float32, float64, string, bool, timestamp
+    dtype: str  # int32, int64, float32, float64, string, bool, timestamp, or array<one of them>
     value: Expr | Agg
     default: Any = None
 
@@ -127,15 +119,6 @@ def visible(view: View, source: Iterable[Row], snapshot_time: datetime, cutoff: 
 
 
 # -- which row is newer -----------------------------------------------------------------------------------
-
-
-def order(value: Any) -> tuple[Any, ...]:
-    """A key that sorts nulls first, -0.0 below 0.0, and NaN above all numbers."""
-    if value is None:
-        return (0,)
-    if isinstance(value, float):
-        return (2,) if math.isnan(value) else (1, value, math.copysign(1.0, value))
-    return (1, value)
 
 
 def columns_read(view: View) -> list[str]:
@@ -214,7 +197,7 @@ def expired_row(view: View) -> Values:
 
 
 def aggregate(agg: Agg, ordered: Sequence[Row]) -> Any:
-    """The aggregate over the rows of its window, oldest first; null over nothing, but a count is 0."""
+    """The aggregate over the rows of its window, oldest first; null over nothing, but a count is 0, an array empty."""
     rows = [row for row in ordered if agg.where is None or agg.where.of(row) is True]
     if agg.column is None:
         return len(rows)
@@ -223,6 +206,10 @@ def aggregate(agg: Agg, ordered: Sequence[Row]) -> Any:
     values = [value for value in treated if value is not None]
     if agg.function == "count":
         return len(values)
+    if agg.function == "count_distinct":
+        return len({order(value)[:2] for value in values})  # without the sign of a zero
+    if agg.function == "last_n":
+        return tuple(values[-(agg.n or 0) :])
     if not values:
         return None
     whole = column.kind == "int"
@@ -235,72 +222,11 @@ def aggregate(agg: Agg, ordered: Sequence[Row]) -> Any:
             return sorted(values, key=order)[0 if agg.function == "min" else -1]
         case "first" | "last":
             return values[0 if agg.function == "first" else -1]
+        case "stddev":
+            return deviation(values)
+        case "quantile":
+            return quantile(values, agg.q or "")
     raise ValueError(agg.function)
-
-
-def null_rule(rule: str, values: Sequence[Any], zero: float) -> list[Any]:
-    """Values, oldest first, as the rule has them."""
-    treated, last = [], None
-    for value in values:
-        filled = {"skip": None, "zero": zero, "forward_fill": last}[rule] if value is None else value
-        last = filled
-        treated.append(filled)
-    return treated
-
-
-def float_sum(values: Sequence[float]) -> float:
-    """The real sum, rounded once; infinities and NaN as IEEE 754 has them; zero is 0.0."""
-    endless = {value for value in values if math.isinf(value)}
-    if any(math.isnan(value) for value in values) or len(endless) == 2:
-        return math.nan
-    if endless:
-        return endless.pop()
-    total = sum((Fraction(value) for value in values), Fraction(0))
-    try:
-        return float(total)
-    except OverflowError:  # it would round to infinity
-        return math.inf if total > 0 else -math.inf
-
-
-def cast(value: Any, dtype: str) -> Any:
-    """The value as `dtype`; null stays null, floats lose their fraction, NaN is the one canonical NaN."""
-    if value is None:
-        return None
-    if dtype in BOUNDS and isinstance(value, float) and not math.isfinite(value):
-        raise OracleOverflow(f"{value} is no {dtype}")
-    accepted = isinstance(value, ACCEPTS[dtype])
-    if not accepted:
-        raise TypeError(f"the oracle does not say what {value!r} is as {dtype}")
-    if dtype in BOUNDS:
-        return in_range(int(value), dtype)
-    if dtype in ("float32", "float64"):
-        return to_float32(value) if dtype == "float32" else canonical(float(value))
-    if dtype == "string" and not isinstance(value, str):
-        return str(value).lower()  # 12, true
-    return bool(value) if dtype == "bool" else value
-
-
-def to_float32(value: float) -> float:
-    """The nearest float32, as a Python float; beyond its range, infinity."""
-    if isinstance(value, int) and abs(value) > 2**53:
-        raise ValueError(f"{value} would be rounded twice; the oracle does not say what becomes of it")
-    try:
-        return canonical(struct.unpack("<f", struct.pack("<f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
-def canonical(value: float) -> float:
-    """The value, NaN with the one canonical pattern of bits."""
-    return math.nan if math.isnan(value) else value
-
-
-def in_range(value: int, dtype: str) -> int:
-    """The whole number, if its type can hold it."""
-    lowest, highest = BOUNDS[dtype]
-    if not lowest <= value <= highest:
-        raise OracleOverflow(f"{value} is no {dtype}")
-    return value
 
 
 # -- who sees which snapshot ------------------------------------------------------------------------------
@@ -393,8 +319,3 @@ def answer(
         else:
             rows = snapshot(view, source, seen.snapshot_time, seen.snapshot_time + view.data_delay)
     return rows.get(key, absent_row(view))  # a null key is in no snapshot
-
-
-def bits(value: Any) -> Any:
-    """The value so that `==` means the same bits: floats as 8 bytes, anything else with its type."""
-    return struct.pack("<d", canonical(value)) if isinstance(value, float) else (type(value).__name__, value)

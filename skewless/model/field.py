@@ -12,6 +12,7 @@ from skewless.model.origin import freeze
 from skewless.types import DType
 
 NUMBERS = ("int32", "int64", "float32", "float64")
+RECKONED = ("sum", "avg", "stddev", "quantile")  # aggregates of numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +82,16 @@ class Field:
 
     def _aggregate_problems(self, aggregate: Aggregate) -> Iterator[str]:
         yield from aggregate.problems()
+        element = self.dtype.element
+        if aggregate.function == "last_n":
+            if element is None:
+                yield f"last_n gives an array, not a {self.dtype}; use dtype=Array({self.dtype.name.capitalize()})"
+            elif aggregate.nulls == "zero" and element.name not in NUMBERS:
+                yield f"nulls='zero' is for numbers, not for a {element}; use 'skip' or 'forward_fill'"
+            return
         if self.dtype.name in NUMBERS:
             return
-        if aggregate.function in ("count", "sum", "avg"):
+        if aggregate.function in ("count", "count_distinct", *RECKONED):
             yield f"{aggregate.function} gives a number, not a {self.dtype}"
         elif aggregate.nulls == "zero":
             yield f"nulls='zero' is for numbers, not for a {self.dtype}; use 'skip' or 'forward_fill'"

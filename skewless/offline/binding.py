@@ -11,15 +11,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from skewless.agg import Aggregate
 from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import FeatureView, Field
-from skewless.model.field import NUMBERS
+from skewless.model.field import NUMBERS, RECKONED
 from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
 from skewless.offline.lifetimes import DELETED, NESTED, deleted, orderable, standing, with_lifetimes
 from skewless.offline.rowwise import transformed
 from skewless.offline.source import SourceRows, demand_column, quoted
 from skewless.plan import sql
 from skewless.timeline import MICROSECOND
+from skewless.types import DType
 
 
 @dataclass(frozen=True)
@@ -142,41 +144,34 @@ class BoundView:
             where=names.get(item.where or ""),
             nulls=item.aggregate.nulls if item.aggregate else "skip",
             reach=None if span is None else span // MICROSECOND,
+            n=item.aggregate.n if item.aggregate else None,
+            q=item.aggregate.exact_q if item.aggregate else None,
         )
 
     def natural_type(self, item: Field) -> T.DataType:
         """The Spark type of a field's value before the cast to its dtype."""
         function = item.aggregate.function if item.aggregate else None
-        if function == "count":
+        if function in ("count", "count_distinct"):
             return T.LongType()
-        names = {text: name for name, text in self.expressions.items()}
-        read = self.expression_types[names[_guarded(item) or ""]]
-        if function == "avg" or (function == "sum" and not isinstance(read, T.IntegralType)):
+        if function in ("avg", "stddev", "quantile"):
             return T.DoubleType()
-        return T.LongType() if function == "sum" else read
+        read = self._type_read(item)
+        if function == "sum":
+            return T.LongType() if isinstance(read, T.IntegralType) else T.DoubleType()
+        return T.ArrayType(read) if function == "last_n" else read
+
+    def _type_read(self, item: Field) -> T.DataType:
+        names = {text: name for name, text in self.expressions.items()}
+        return self.expression_types[names[_guarded(item) or ""]]
 
     def _misfits(self, item: Field) -> Iterator[str]:
         types = {text: self.expression_types[name] for name, text in self.expressions.items()}
         if item.where and not isinstance(types[item.where], T.BooleanType):
             yield f"where={item.where!r} gives {types[item.where].simpleString()}, not a boolean"
-        aggregate, guarded = item.aggregate, _guarded(item)
-        if (
-            aggregate
-            and aggregate.column
-            and (aggregate.function in ("sum", "avg") or aggregate.nulls == "zero")
-        ):
-            read = types[guarded or ""]
-            if not isinstance(read, T.NumericType):
-                rule = "nulls='zero'" if aggregate.nulls == "zero" else aggregate.function
-                yield f"{rule} needs numbers, and {aggregate.column!r} is {read.simpleString()}"
-        if aggregate and aggregate.column and aggregate.function in ("min", "max"):
-            read = types[guarded or ""]
-            if isinstance(read, NESTED):
-                yield f"{aggregate.function} needs values that have an order, not {read.simpleString()}"
+        if item.aggregate and item.aggregate.column:
+            yield from _unsuitable(item.aggregate, self._type_read(item))
         natural, declared = self.natural_type(item), item.dtype.spark
-        both_numbers = isinstance(natural, T.NumericType) and item.dtype.name in NUMBERS
-        naive = isinstance(natural, T.TimestampNTZType) and item.dtype.name == "timestamp"
-        if natural.simpleString() != declared and not both_numbers and not naive:
+        if natural.simpleString() != declared and not _converts(natural, item.dtype):
             yield (
                 f"its value is {natural.simpleString()}, but its dtype {item.dtype} is {declared}; "
                 f'change the dtype, or say the conversion: value="CAST(... AS {declared.upper()})"'
@@ -212,6 +207,27 @@ class BoundView:
             rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
         wanted = [*program.row_keys, EVENT, KNOWN, SUPERSEDED, *self.tie_breakers, *self.expressions]
         return rows.select(*wanted).where(F.col(EVENT).isNotNull())
+
+
+def _unsuitable(aggregate: Aggregate, read: T.DataType) -> Iterator[str]:
+    """What an aggregate cannot make of values of that type."""
+    zeros, found = aggregate.nulls == "zero", read.simpleString()
+    if (zeros or aggregate.function in RECKONED) and not isinstance(read, T.NumericType):
+        rule = "nulls='zero'" if zeros else aggregate.function
+        yield f"{rule} needs numbers, and {aggregate.column!r} is {found}"
+    if aggregate.function in ("min", "max", "count_distinct") and isinstance(read, NESTED):
+        needed = "can be compared" if aggregate.function == "count_distinct" else "have an order"
+        yield f"{aggregate.function} needs values that {needed}, not {found}"
+
+
+def _converts(natural: T.DataType, dtype: DType) -> bool:
+    """Whether a value becomes its dtype without being told how: numbers of any width, timestamps of UTC."""
+    if isinstance(natural, T.ArrayType) and dtype.element is not None:
+        element = natural.elementType
+        return element.simpleString() == dtype.element.spark or _converts(element, dtype.element)
+    if isinstance(natural, T.NumericType):
+        return dtype.name in NUMBERS
+    return isinstance(natural, T.TimestampNTZType) and dtype.name == "timestamp"
 
 
 def _guarded(item: Field) -> str | None:

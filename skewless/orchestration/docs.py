@@ -55,7 +55,8 @@ def _value(item: Field) -> str:
     what = f" of {_code(aggregate.column)}" if aggregate.column else ""
     rule = "" if aggregate.nulls == "skip" else f", nulls: {aggregate.nulls}"
     where = f", where {_code(aggregate.where)}" if aggregate.where else ""
-    return f"{aggregate.function}{what} over {aggregate.window}{rule}{where}"
+    how = f"({aggregate.n or aggregate.q})" if aggregate.n or aggregate.q is not None else ""
+    return f"{aggregate.function}{how}{what} over {aggregate.window}{rule}{where}"
 
 
 def _told(expectation: Expectation) -> str:

@@ -114,6 +114,8 @@ def _field(item: Field) -> dict[str, Any]:
             "window": _micros(aggregate.window),
             "nulls": aggregate.nulls,
             "where": aggregate.where,
+            **({} if aggregate.n is None else {"n": aggregate.n}),
+            **({} if aggregate.q is None else {"q": str(aggregate.exact_q)}),
         },
     }
 

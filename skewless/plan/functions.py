@@ -48,7 +48,13 @@ CLOCK_WHEN_EMPTY = _names("unix_timestamp")
 # Spark reads these words, with or without a zone, off the clock where it casts them to a date or timestamp.
 CLOCK_WORD = re.compile(r"\s*(now|today|yesterday|tomorrow)(?![a-z])\s*[\w+:/-]*\s*", re.IGNORECASE)
 
-_SYNONYMS = {"mean": "avg", "count_if": "count", "any_value": "last"}
+_SYNONYMS = agg.SYNONYMS | {
+    "count_if": "count",
+    "any_value": "last",
+    "percentile_approx": "quantile",
+    "percentile_cont": "quantile",
+    "approx_percentile": "quantile",
+}
 
 
 def advice(name: str) -> str | None:

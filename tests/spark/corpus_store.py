@@ -108,7 +108,8 @@ def _value(field: Any) -> Any:
     value = field.value
     if isinstance(value, Agg):
         column, where = value.column and value.column.sql, value.where and value.where.sql
-        return Aggregate(value.function, column, value.window, value.nulls, where)
+        q = None if value.q is None else float(value.q)
+        return Aggregate(value.function, column, value.window, value.nulls, where, value.n, q)
     return None if value.sql == field.name else value.sql
 
 

@@ -59,7 +59,7 @@ REFUSED = {
     "1 + max (amount)": "agg.max(",
     "`first`(amount)": "agg.first(",
     "any(late)": "aggregate from agg",
-    "percentile(amount, 0.5)": "aggregate from agg",
+    "percentile(amount, 0.5)": "use value=agg.quantile(..., window=...)",
     "max(a) FILTER (WHERE b)": "agg.max(",
     "sum(a) OVER (PARTITION BY b)": "window function",
     "row_number() OVER (ORDER BY a)": "row_number()",
