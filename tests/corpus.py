@@ -121,7 +121,7 @@ class Corpus:
         return itertools.chain.from_iterable(self.cases.values())
 
 
-def corpus(seed: int = 20240301, views: int = 24, cases: int = 20) -> Corpus:
+def corpus(seed: int = 20240301, views: int = 12, cases: int = 36) -> Corpus:
     """The corpus: always the same for the same arguments."""
     rng = random.Random(seed)
     fields = field_supply(rng)
@@ -167,10 +167,10 @@ def make_view(rng: random.Random, index: int, supply: Supply) -> CaseView:
 
 
 def make_fields(rng: random.Random, interval: timedelta, supply: Supply) -> tuple[Field, ...]:
-    """One to five fields: aggregates and pass-throughs, the latter sometimes of a column's own name."""
+    """Three to eight fields: aggregates and pass-throughs, the latter sometimes of a column's own name."""
     fields: list[Field] = []
-    for place in range(rng.randint(1, 5)):
-        if rng.random() < 0.65:
+    for place in range(rng.randint(3, 8)):
+        if rng.random() < 0.7:
             fields.append(make_aggregate(rng, f"f{place}", interval, supply))
             continue
         value = rng.choice([*COLUMNS.values(), *EXPRESSIONS])

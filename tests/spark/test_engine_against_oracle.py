@@ -8,48 +8,46 @@ import pytest
 from pyspark.sql import SparkSession
 
 from skewless.offline.binding import BoundView
+from skewless.offline.columns import SNAPSHOT
 from skewless.offline.engine import Moment, snapshots
 from skewless.offline.source import read_source
 from skewless.settings import Settings
 from skewless.timeline import to_micros
 from tests import oracle
-from tests.corpus import Case, Corpus, corpus, describe, expected, explained, shrink
+from tests.corpus import Case, corpus, describe, expected, explained, shrink
 from tests.spark.corpus_store import CorpusStore, differences
 
-FAST = corpus(views=24, cases=20)
+FAST = corpus()
 
 
 @pytest.mark.parametrize("name", [view.name for view in FAST.views])
-def test_training_rows_are_what_the_oracle_says(
+def test_training_rows_and_snapshots_are_what_the_oracle_says(
     name: str, services: Settings, spark: SparkSession, tmp_path: Path
 ):
-    check(FAST, name, services, tmp_path)
+    made = CorpusStore.make(FAST.cases[name], services, tmp_path)
+    check(made, services, tmp_path)
+    check_snapshots(made, spark)
 
 
-@pytest.mark.parametrize("name", [view.name for view in FAST.views])
-def test_a_snapshot_is_what_the_oracle_says(
-    name: str, services: Settings, spark: SparkSession, tmp_path: Path
-):
-    cases = FAST.cases[name]
-    made = CorpusStore.make(cases, services, tmp_path)
-    truth = cases[0].view.truth
+def check_snapshots(made: CorpusStore, spark: SparkSession) -> None:
+    """Two complete snapshots, from one job."""
+    truth, keys = made.cases[0].view.truth, made.view.join_keys
     bound = BoundView(made.view, read_source(spark, made.view.source, made.store.settings.warehouse))
-    for tick in (truth.ticks[4], truth.ticks[8]):
-        cutoff = tick + truth.data_delay
-        rows = snapshots(bound, [Moment(to_micros(tick), to_micros(cutoff))]).toArrow()
-        built = {
-            tuple(row[key] for key in made.view.join_keys): [
-                oracle.bits(row[item]) for item in made.view.fields
-            ]
-            for row in rows.to_pylist()
-        }
-        wanted = {
-            (case.number, *key): [oracle.bits(value) for value in values]
-            for case in cases
-            for key, values in oracle.snapshot(truth, case.source, tick, cutoff).items()
-        }
-        assert built == wanted
-        assert rows.num_rows == len(wanted)
+    ticks = (truth.ticks[4], truth.ticks[8])
+    moments = [Moment(to_micros(tick), to_micros(tick + truth.data_delay)) for tick in ticks]
+    rows = snapshots(bound, moments).toArrow().to_pylist()
+    wanted = {
+        (to_micros(tick), case.number, *key): list(map(oracle.bits, values))
+        for tick in ticks
+        for case in made.cases
+        for key, values in oracle.snapshot(truth, case.source, tick, tick + truth.data_delay).items()
+    }
+    built = {
+        (row[SNAPSHOT], *(row[key] for key in keys)): [oracle.bits(row[item]) for item in made.view.fields]
+        for row in rows
+    }
+    assert built == wanted
+    assert len(rows) == len(wanted)
 
 
 @pytest.mark.slow
@@ -57,17 +55,16 @@ def test_a_snapshot_is_what_the_oracle_says(
 def test_thousands_of_cases_more(seed: int, services: Settings, spark: SparkSession, tmp_path: Path):
     more = corpus(seed=seed, views=12, cases=60)
     for view in more.views:
-        check(more, view.name, services, tmp_path)
+        check(CorpusStore.make(more.cases[view.name], services, tmp_path), services, tmp_path)
 
 
-def check(made_of: Corpus, name: str, services: Settings, folder: Path) -> None:
+def check(made: CorpusStore, services: Settings, folder: Path) -> None:
     """Ask all cases of a view at once; report a failing one alone, and small."""
-    made = CorpusStore.make(made_of.cases[name], services, folder)
     for as_of in ("scheduled", "event"):
         found = differences(made, as_of, expected, explained)
         if found:
             number = int(found[0].split(",")[0].removeprefix("case "))
-            case = next(case for case in made_of.cases[name] if case.number == number)
+            case = next(case for case in made.cases if case.number == number)
             pytest.fail(
                 f"as_of={as_of!r}: {len(found)} answers differ\n{smallest(case, as_of, services, folder)}"
             )

@@ -58,6 +58,8 @@ def value(cell: str, kind: pa.DataType, place: int) -> Any:
         return None
     if kind == INSTANT:
         return instant(cell, place)
+    if pa.types.is_list(kind):
+        return [value(item, kind.value_type, place) for item in re.findall(r"[^\[\], ]+", cell)]
     return float(cell) if pa.types.is_floating(kind) else int(cell) if pa.types.is_integer(kind) else cell
 
 

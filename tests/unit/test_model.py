@@ -108,6 +108,16 @@ MISTAKES = {
     lambda: field(
         agg.last("a", window=DAY, nulls="zero"), dtype=String
     ): "nulls='zero' is for numbers, not for a string",
+    lambda: field(agg.quantile("a", 0.5, window=DAY), dtype=String): "quantile gives a number, not a string",
+    lambda: field(
+        agg.count_distinct("a", window=DAY), dtype=String
+    ): "count_distinct gives a number, not a string",
+    lambda: field(
+        agg.last_n("a", 3, window=DAY)
+    ): "field 'f': last_n gives an array, not a float32; use dtype=Array(Float32)",
+    lambda: field(
+        agg.last_n("a", 3, window=DAY, nulls="zero"), dtype=Array(String)
+    ): "nulls='zero' is for numbers, not for a string",
     # expectations
     lambda: expectation(
         "not_null"

@@ -58,6 +58,10 @@ OTHER_VALUES = {
     "nulls": with_field(value=agg.avg("amount", window=DAY, where="amount > 0", nulls="zero")),
     "where": with_field(value=agg.avg("amount", window=DAY, where="amount >= 0")),
     "no where": with_field(value=agg.avg("amount", window=DAY)),
+    "last n": with_field(value=agg.last_n("amount", 3, window=DAY), dtype=Array(Float32), default=None),
+    "n": with_field(value=agg.last_n("amount", 4, window=DAY), dtype=Array(Float32), default=None),
+    "quantile": with_field(value=agg.quantile("amount", 0.5, window=DAY)),
+    "q": with_field(value=agg.quantile("amount", 0.25, window=DAY)),
     "an expression": with_field(value="amount"),
     "default": with_field(default=0.25),
     "no default": with_field(default=None),
@@ -130,3 +134,8 @@ def test_defaults_are_told_apart_by_their_bits(dtype: DType, one: Any, other: An
 def test_a_default_counts_as_its_dtype_holds_it():
     assert with_default(Float32, 0.1) == with_default(Float32, 0.10000000149011612)
     assert with_default(Float64, 1) == with_default(Float64, 1.0)
+
+
+def test_a_quantile_counts_as_its_number():
+    one, other = (with_field(value=agg.quantile("amount", q, window=DAY)) for q in (1, 1.0))
+    assert fingerprint(one) == fingerprint(other)
