@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,30 +26,28 @@ from skewless.timeline import FixedClock
 from skewless.types import Float64, Int64, String
 from skewless.workspace import Workspace
 from tests.conftest import ROOT
-from tests.spark.transforms import ATTACKS, GOOD, facts, verdicts
+from tests.spark.transforms import ATTACKS, GOOD, IN_PROCESS, facts, verdicts
 
 INSTANT = pa.timestamp("us", tz="UTC")
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
-IN_PROCESS = """
+SCRIPT = """
 import json
 from pyspark.sql import SparkSession
-from tests.spark.transforms import facts, verdicts
+from tests.spark.transforms import IN_PROCESS, facts, verdicts
 
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-print(json.dumps(verdicts(facts(spark))))
+print(json.dumps(verdicts(facts(spark), IN_PROCESS)))
 """
 
 
-def assert_told(said: dict[str, str]) -> None:
+def assert_told(said: dict[str, str], functions: Iterable[Any]) -> None:
+    words = {function.__name__: ATTACKS.get(function) for function in functions}
     wrong = {
-        function.__name__: said[function.__name__]
-        for function, words in ATTACKS.items()
-        if words not in said[function.__name__]
+        name: told
+        for name, told in said.items()
+        if (words[name] or "") not in told or (told and not words[name])
     }
-    assert (
-        wrong | {function.__name__: said[function.__name__] for function in GOOD if said[function.__name__]}
-        == {}
-    )
+    assert (said.keys(), wrong) == (words.keys(), {})
 
 
 # -- what it may do ---------------------------------------------------------------------------------------
@@ -57,16 +56,16 @@ def assert_told(said: dict[str, str]) -> None:
 @pytest.mark.filterwarnings("ignore:Cannot infer the eval type")
 def test_what_could_see_more_than_a_row_is_refused_over_connect(spark: SparkSession) -> None:
     width = spark.conf.get("spark.sql.debug.maxToStringFields")
-    assert_told(verdicts(facts(spark)))
+    assert_told(verdicts(facts(spark)), (*GOOD, *ATTACKS))
     assert spark.conf.get("spark.sql.debug.maxToStringFields") == width
 
 
 def test_what_could_see_more_than_a_row_is_refused_in_process() -> None:
-    command = [sys.executable, "-W", "ignore", "-c", IN_PROCESS]
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
     env = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
     ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert_told(json.loads(ran.stdout.splitlines()[-1]))
+    assert_told(json.loads(ran.stdout.splitlines()[-1]), IN_PROCESS)
 
 
 # -- what it gives ----------------------------------------------------------------------------------------

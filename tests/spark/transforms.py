@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -208,15 +209,19 @@ ATTACKS = {
 }
 
 
-def verdicts(rows: DataFrame) -> dict[str, str]:
-    """What is said of each function, by its name; nothing of a good one. `rows` have k, at, amount, word, items."""
+# What differs between kinds of session: how plans are read, and how Python functions are declared.
+IN_PROCESS = (converted, exploded, by_python, subquery, hidden_among_many, undetermined, looks_while_planning)
+
+
+def verdicts(rows: DataFrame, functions: Iterable[Any] = (*GOOD, *ATTACKS)) -> dict[str, str]:
+    """What is said of functions, by their names; nothing of a good one. `rows` have k, at, amount, word, items."""
     from skewless import DeltaSource, Entity, FeatureView, Field
     from skewless.errors import DataError
     from skewless.offline.rowwise import transformed
     from skewless.types import Float64
 
     said = {}
-    for function in (*GOOD, *ATTACKS):
+    for function in functions:
         view = FeatureView(
             name="attacked",
             entities=[Entity(name="k")],
