@@ -142,14 +142,13 @@ def _leading_bits(places: list[Indices], exponent: int, width: int) -> tuple[Ind
     At least 60 bits, or all that there are: so a lowest bit that stands for all that follow rounds as they would.
     """
     leading, scale = places[0], np.full(len(places[0]), exponent, dtype=np.int64)
-    inexact = full = np.zeros(len(leading), dtype=np.bool_)
+    inexact = np.zeros(len(leading), dtype=np.bool_)
     for place in places[1:]:
         room = np.maximum(_WORD - np.frexp(leading.astype(np.float64))[1], 0)
-        taken = np.where(full, 0, np.minimum(room, width)).astype(np.int64)
+        taken = np.minimum(room, width).astype(np.int64)
         left = width - taken
         leading = (leading << taken) | (place >> left)
         inexact = inexact | ((place & ((np.int64(1) << left) - 1)) != 0)
-        full = full | (left > 0)
         scale = scale - taken
     return leading, scale, inexact
 

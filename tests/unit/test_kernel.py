@@ -23,6 +23,10 @@ def output(
     return Output("out", function, column, more.get("where"), more.get("nulls", "skip"), reach)
 
 
+def output_named(name: str, function: Any) -> Output:
+    return Output(name, function, None, None, "skip", 10**6)
+
+
 def program(*outputs: Output, keys: Sequence[str] = ("k",), ties: Sequence[str] = ("t",)) -> Program:
     return Program(tuple(keys), tuple(f"row_{key}" for key in keys), tuple(ties), outputs)
 
@@ -112,6 +116,18 @@ def test_keys_compare_column_by_column_and_null_matches_nothing() -> None:
 def test_a_narrow_key_asks_for_a_wide_one() -> None:
     moments = asks((1, 100, 100), kind=pa.int32())
     assert kernel.answer(program(output()), moments, rows([7.0]))["out"].to_pylist() == [7.0]
+
+
+def test_many_windows_with_gaps_are_answered_some_at_a_time() -> None:
+    size, count = 2000, 2500  # more rows in gaps than are copied at one time
+    known = [10**9 if place == 1000 else place for place in range(size)]
+    table = rows([float(place % 7) for place in range(size)], known=known)
+    moments = asks(*[(1, place, place) for place in range(count)])
+    found = kernel.answer(program(output("sum", reach=10**6), output_named("n", "count")), moments, table)
+    seen = [[place % 7 for place in range(min(end, size)) if place != 1000] for end in (1, 1000, 1001, 2400)]
+    sums, counts = (found[name].to_pylist() for name in ("out", "n"))
+    assert [sums[end] for end in (1, 1000, 1001, 2400)] == [float(sum(values)) for values in seen]
+    assert [counts[end] for end in (1, 1000, 1001, 2400)] == [len(values) for values in seen]
 
 
 # -- newest -----------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ import math
 import random
 import statistics
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from skewless.offline.spread import deviations, quantiles
+from skewless.offline.spread import deviations, quantiles, root
 
 INF, NAN, MOST, LEAST = math.inf, math.nan, 1.7976931348623157e308, 5e-324
 
@@ -55,6 +56,12 @@ def test_many_deviations_are_what_rational_arithmetic_says(sizes: tuple[int, int
     found = deviations(np.array(values), lo, hi, 1)
     for a, b, said in zip(lo.tolist(), hi.tolist(), found.tolist(), strict=True):
         assert said == float(statistics.stdev(map(Fraction, values[a:b])))
+
+
+def test_a_root_beside_half_a_step_rounds_by_what_lies_beyond() -> None:
+    half = 2**53 + 1  # between 2**53 and 2**53 + 2
+    assert [root(half**2 + more, 1, 0) for more in (-1, 0, 1)] == [2.0**53, 2.0**53, 2.0**53 + 2]
+    assert root(4 * half**2 + 1, 4, -1100) == math.ldexp(2.0**53 + 2, -1100)
 
 
 def test_integers_and_decimals_deviate_exactly() -> None:
@@ -105,6 +112,18 @@ def test_many_quantiles_are_what_rational_arithmetic_says() -> None:
             below, above = Fraction(values[math.floor(place)]), Fraction(values[math.ceil(place)])
             exact = below + (above - below) * (place - math.floor(place))
             assert quantile(q, *values[:length]) == float(exact)
+
+
+def test_quantiles_half_a_step_between_floats_go_to_the_even_one() -> None:
+    rng = random.Random(8)
+    cents = sorted(
+        round(rng.uniform(0, 300), 2) for _ in range(2000)
+    )  # nine tenths of the way is a tie in one of ten
+    ends = np.arange(2000), np.minimum(np.arange(2000) + 2, 2000)
+    ranks = np.arange(2000, dtype=np.int32)
+    found = quantiles(np.array(cents), ranks, *ends, Fraction("0.9"), 1).tolist()
+    exact = [float(Fraction(a) + (Fraction(b) - Fraction(a)) * Fraction("0.9")) for a, b in pairwise(cents)]
+    assert found[:-1] == exact
 
 
 def test_quantiles_of_integers_and_decimals_are_exact() -> None:
