@@ -78,7 +78,8 @@ _VIEW_HELP = """
   `skewless build {name} --snapshot-time T --known-until now`, then clear from `check`; or accept it as it is:
   `skewless accept {name} --snapshot-time T --reason "..."`, then clear from `check`.
 - **Another failure** is tried again by itself. Clear the failed task when its cause is gone.
-- **Backfill**: Airflow's dialog, or clear runs; older intervals correct training and never move readers backwards.
+- **Backfill**: Airflow's dialog, or clear runs; hundreds at once: the DAG `skewless.backfill`. Older intervals correct
+  training and never move readers backwards.
 - **Wrong values online**: `skewless rollback {name}`, `skewless expire {name}`, `skewless hold {name}`, then
   `skewless release {name}`. `skewless status {name}` shows what readers have.
 """
