@@ -130,7 +130,7 @@ def _looked_up(
     """Add, per view, the values that need no computing, and the moments of those that do."""
     at = micros(timestamp_field, rows.schema[timestamp_field].dataType)
     if any(look.stored for look in looks):
-        rows = sliced(rows, at, asks[0].keys, asks[0].times, [look.finder for look in looks])
+        rows = sliced(rows, at, asks[0].keys, asks[0].times, looks)
     added = [item for ask, look in zip(asks, looks, strict=True) for item in _added(ask, look)]
     schema = T.StructType([*rows.schema.fields, *added])
     looking = Looking(tuple(looks), _AT, asks[0].times, schema)

@@ -8,7 +8,7 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from skewless.offline.seen import Finder
+from skewless.offline.looking import Look
 from skewless.offline.source import quoted
 from skewless.offline.spine import SpineTimes
 from skewless.timeline import due
@@ -18,7 +18,7 @@ _MOST_TASKS = 4096
 
 
 def sliced(
-    rows: DataFrame, at: Column, keys: Sequence[str], times: SpineTimes | None, finders: Sequence[Finder]
+    rows: DataFrame, at: Column, keys: Sequence[str], times: SpineTimes | None, looks: Sequence[Look]
 ) -> DataFrame:
     """Bring a spine's rows into partitions by time, so that a task opens the files of few snapshots.
 
@@ -28,7 +28,7 @@ def sliced(
     tasks = 1 if times is None else min(-(-times.rows // _TASK_ROWS), _MOST_TASKS)
     if times is None or tasks == 1:
         return rows.coalesce(1)
-    begins = boundaries(times.parts, _most_seen(finders), tasks)
+    begins = boundaries(times.parts, changes(looks), tasks)
     slices = len(begins) + 1
     parts = -(-tasks // slices)
     number = F.lit(0)
@@ -39,10 +39,10 @@ def sliced(
 
 
 def boundaries(parts: Sequence[int], since: Sequence[int], tasks: int) -> list[int]:
-    """Where slices begin, but for the first: about equally many rows each, and no snapshot in two of them if possible.
+    """Where slices begin, but for the first: about equally many rows each, and no file read in two if possible.
 
     parts  instants between which lie about equally many rows
-    since  instants from which on each snapshot is seen; all ascending, in microseconds
+    since  instants from which on other files are read; all ascending, in microseconds
 
     >>> boundaries([10, 20, 30, 40], since=[0, 9, 25, 39], tasks=3)
     [9, 25]
@@ -55,6 +55,16 @@ def boundaries(parts: Sequence[int], since: Sequence[int], tasks: int) -> list[i
     return sorted({since[place] for place in nearest.tolist() if place > 0})
 
 
-def _most_seen(finders: Sequence[Finder]) -> tuple[int, ...]:
-    """The stretches of the view that has the most."""
-    return max((finder.since or () for finder in finders), key=len)
+def changes(looks: Sequence[Look]) -> list[int]:
+    """From when on other files are read, in microseconds: of the view that has the most files."""
+    with_files = [look for look in looks if look.stored is not None and look.finder.since is not None]
+    most = max(with_files, key=lambda look: len(look.stored.files) if look.stored else 0)
+    assert most.stored is not None
+    assert most.finder.since is not None
+    found, before = [], None
+    for since, number in zip(most.finder.since, most.finder.numbers, strict=True):
+        files = most.stored.files_of(number)
+        if files != before:
+            found.append(since)
+        before = files
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,12 @@ class StoredRevisions:
     kinds: tuple[str, ...]
     fields: tuple[str, ...]
     revisions: tuple[tuple[str, int], ...]
+
+    def files_of(self, number: int) -> tuple[StoredFile, ...]:
+        """The files that may hold a revision; none for NOT_STORED."""
+        if number == NOT_STORED:
+            return ()
+        return tuple(file for file in self.files if file.may_hold(*self.revisions[number]))
 
     def find(self, keys: Sequence[pa.Array], numbers: Indices) -> tuple[npt.NDArray[np.bool_], pa.Table]:
         """Find the row of each entity in the revision of each number.
@@ -142,8 +149,8 @@ def positions(
     >>> positions([one, two], np.array([0, 0]), [pa.array([12, 1]), pa.array(["3", "23"])], np.array([0, 0]))
     array([ 1, -1])
     """
-    if len(asked) == 1 and _is_run(asked[0], stored[0], stored_numbers):
-        return _search_run(asked[0], asked_numbers, stored[0], stored_numbers)
+    if len(stored) == 1 and _is_sorted(stored[0], stored_numbers):
+        return _search_runs(asked[0], asked_numbers, stored[0].to_numpy(), stored_numbers)
     codes, others = asked_numbers, stored_numbers
     for key, other in zip(asked, stored, strict=True):
         values = key.unique().drop_null()
@@ -180,19 +187,27 @@ def _paired(one: Indices, two: Indices, size: int) -> Indices:
     return pairs
 
 
-def _is_run(asked: pa.Array, stored: pa.Array, numbers: Indices) -> bool:
-    """Whether the stored side is one revision, whose integer keys ascend: as a build writes it."""
+def _is_sorted(stored: pa.Array, numbers: Indices) -> bool:
+    """Whether integer keys ascend within each stretch of rows of one revision: as a build writes them."""
     if not pa.types.is_integer(stored.type) or stored.null_count or not len(stored):
         return False
     keys = stored.to_numpy()
-    return bool(numbers[0] == numbers[-1] and (numbers == numbers[0]).all() and (keys[1:] > keys[:-1]).all())
+    elsewhere = (numbers[1:] != numbers[:-1]) | (numbers[1:] == NOT_STORED)
+    return bool(((keys[1:] > keys[:-1]) | elsewhere).all())
 
 
-def _search_run(asked: pa.Array, asked_numbers: Indices, stored: pa.Array, numbers: Indices) -> Indices:
-    keys = stored.to_numpy()
+def _search_runs(asked: pa.Array, asked_numbers: Indices, keys: Indices, numbers: Indices) -> Indices:
+    """Search each revision's keys for those that are asked of it; both sides' numbers are in any order."""
     wanted = pc.fill_null(asked, 0).to_numpy(zero_copy_only=False)
-    place = np.searchsorted(keys, wanted)
-    place[place == len(keys)] = 0
-    same = (keys[place] == wanted) & asked.is_valid().to_numpy(zero_copy_only=False)
-    same &= (asked_numbers == numbers[0]) & (asked_numbers != NOT_STORED)
-    return np.where(same, place, NOT_STORED)
+    findable = asked.is_valid().to_numpy(zero_copy_only=False) & (asked_numbers != NOT_STORED)
+    order = np.argsort(asked_numbers, kind="stable")
+    sorted_numbers, found = asked_numbers[order], np.full(len(asked_numbers), NOT_STORED, dtype=np.int64)
+    edges = np.concatenate([[0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1, [len(numbers)]])
+    for start, end in pairwise(edges.tolist()):
+        first, last = np.searchsorted(sorted_numbers, [numbers[start], numbers[start] + 1])
+        places = order[first:last]
+        places = places[findable[places]]
+        place = start + np.searchsorted(keys[start:end], wanted[places])
+        same = (place < end) & (keys[np.minimum(place, end - 1)] == wanted[places])
+        found[places[same]] = place[same]
+    return found

@@ -27,6 +27,7 @@ from skewless.offline.source import quoted
 from skewless.plan.uris import feature_table
 from skewless.timeline import due, to_micros
 
+_FILE_ROWS = 1_000_000  # a reader of a few snapshots opens whole files
 _INSTANT = pa.timestamp("us", tz="UTC")
 _LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")
 
@@ -178,7 +179,13 @@ def _column(told: pa.Table, name: str) -> list[Any]:
 
 def append_rows(rows: DataFrame, uri: str, partition: str, **options: str) -> None:
     """Append rows to a Delta table that is partitioned by one column; the first makes it."""
-    writer = rows.write.format("delta").mode("append").options(**options).partitionBy(partition)
+    writer = (
+        rows.write.format("delta")
+        .mode("append")
+        .options(**options)
+        .partitionBy(partition)
+        .option("maxRecordsPerFile", _FILE_ROWS)
+    )
     try:
         writer.save(uri)
     except PySparkException as error:

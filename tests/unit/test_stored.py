@@ -48,11 +48,11 @@ def test_positions_are_what_a_loop_finds(kinds: list[str]):
         assert found == by_loop(asked, stored)
 
 
-def test_a_run_of_ascending_keys_is_searched_and_gives_the_same():
-    stored, numbers = pa.array([-5, 0, 3, 8]), np.full(4, 6)
-    asked = pa.array([8, 9, None, -5, 0, 0])
-    found = positions([asked], np.array([6, 6, 6, 6, 5, 6]), [stored], numbers)
-    assert found.tolist() == [3, NOT_STORED, NOT_STORED, 0, NOT_STORED, 1]
+def test_runs_of_ascending_keys_are_searched_and_give_the_same():
+    stored, numbers = pa.array([-5, 0, 3, 8, 0, 9]), np.array([6, 6, 6, 6, 2, 2])
+    asked = pa.array([8, 9, None, -5, 0, 0, 0, 9])
+    found = positions([asked], np.array([6, 6, 6, 6, 5, 6, 2, 2]), [stored], numbers)
+    assert found.tolist() == [3, NOT_STORED, NOT_STORED, 0, NOT_STORED, 1, 4, 5]
 
 
 def drawn(rng: random.Random, kinds: list[str], size: int) -> tuple[list[list[object]], list[int]]:
