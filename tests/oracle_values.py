@@ -76,7 +76,9 @@ def quantile(values: Sequence[float], q: str) -> float:
         return float(below) + 0.0
     if not (math.isfinite(below) and math.isfinite(above)):
         return below * 0.5 + above * 0.5  # whatever the weights are
-    return float(Fraction(below) * (1 - weight) + Fraction(above) * weight)
+    return (
+        float(Fraction(below) * (1 - weight) + Fraction(above) * weight) + 0.0
+    )  # no -0.0, if it rounds to zero
 
 
 def cast(value: Any, dtype: str) -> Any:

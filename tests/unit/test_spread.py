@@ -88,6 +88,7 @@ def test_integers_and_decimals_deviate_exactly() -> None:
         ("0.5", [MOST, MOST], MOST),
         ("0.5", [-MOST, MOST], 0.0),
         ("0.5", [LEAST, 2 * LEAST], 2 * LEAST),  # half a step: to even
+        ("0.9", [-LEAST, 0.0], 0.0),  # it rounds to zero, which has no sign
         ("0.5", [-INF, 1.0], -INF),
         ("0.5", [-INF, INF], NAN),
         ("0.5", [1.0, NAN], NAN),
