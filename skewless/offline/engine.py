@@ -28,6 +28,7 @@ NEWEST = (
 
 _BUCKET_ROWS = 250_000
 _LEAST_BUCKETS, _MOST_BUCKETS = 16, 4096
+_ASKS = 1_000_000  # so many are answered by one call of the kernel, which sorts a bucket's rows anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,7 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
     wanted = to_arrow_schema(schema)
 
     def of_bucket(rows: pa.Table) -> pa.Table:
-        found = [_complete(program, rows, moment).select(wanted.names) for moment in moments]
-        return pa.concat_tables(found)
+        return _complete(program, rows, moments).select(wanted.names)
 
     computed = _bucketed(rows, _row_keys(bound), _buckets(bound)).applyInArrow(of_bucket, schema=schema)
     named = [F.col(item.name).alias(key) for item, key in zip(keys, view.join_keys, strict=True)]
@@ -141,14 +141,27 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
 _TYPES: dict[str, T.DataType] = {"string": T.StringType(), "bigint": T.LongType()}
 
 
-def _complete(program: Program, rows: pa.Table, moment: Moment) -> pa.Table:
-    """Every entity of a bucket that has a visible row within reach at a moment, with its values."""
-    entities = rows.select(list(program.row_keys)).group_by(list(program.row_keys)).aggregate([])
-    asks = entities.rename_columns(list(program.keys))
-    for name, value in ((SNAPSHOT, moment.snapshot), (CUTOFF, moment.cutoff)):
-        asks = asks.append_column(name, pa.array(np.full(len(asks), value, dtype=np.int64)))
-    answered = kernel.answer(program, asks, rows)
-    return answered.filter(answered[NEWEST].is_valid())
+def _complete(program: Program, rows: pa.Table, moments: Sequence[Moment]) -> pa.Table:
+    """Every entity of a bucket that has a visible row within reach at a moment, with its values then."""
+    keys = list(program.row_keys)
+    entities = rows.select(keys).group_by(keys).aggregate([]).rename_columns(list(program.keys))
+    at_once = max(1, _ASKS // max(1, len(entities)))
+    answered = []
+    for first in range(0, len(moments), at_once):
+        found = kernel.answer(program, _every(entities, moments[first : first + at_once]), rows)
+        answered.append(found.filter(found[NEWEST].is_valid()))
+    return pa.concat_tables(answered)
+
+
+def _every(entities: pa.Table, moments: Sequence[Moment]) -> pa.Table:
+    """Ask of each entity at each moment."""
+    asks = entities.take(pa.array(np.tile(np.arange(len(entities)), len(moments))))
+    for name, times in (
+        (SNAPSHOT, [moment.snapshot for moment in moments]),
+        (CUTOFF, [moment.cutoff for moment in moments]),
+    ):
+        asks = asks.append_column(name, pa.array(np.repeat(np.array(times, dtype=np.int64), len(entities))))
+    return asks
 
 
 def _edges(moments: Sequence[Moment]) -> tuple[Moment, Moment]:
