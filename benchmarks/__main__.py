@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from pathlib import Path
 
 from benchmarks.cases import CASES
@@ -19,6 +21,7 @@ def main() -> None:
     from benchmarks.running import measure
 
     file = asked.json or (RESULTS if asked.scale == "full" else HOME / f"{asked.scale}.json")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the contender that runs is ended too
     adopt_orphans()
     for name in [] if asked.page else asked.case or CASES:
         record(file, CASES[name], asked.scale, measure(CASES[name], asked.scale, asked.runs, asked.only))
