@@ -19,6 +19,7 @@ _UNREADABLE = re.compile(
 _GONE = re.compile(r"\[PATH_NOT_FOUND\] Path does not exist: (?P<path>.+?)\. SQLSTATE")
 _ARITHMETIC = re.compile(r"\[(?:CAST_OVERFLOW|ARITHMETIC_OVERFLOW|CAST_INVALID_INPUT|DIVIDE_BY_ZERO)[^\n]*")
 _FILE = re.compile(r"(?:file:|s3a?://|abfss?://|gs://)[^\s'\",)]+[^\s'\",).]")
+_IN_PYTHON = re.compile(r"^\s*((?:\w+\.)*\w+(?:Error|Exception): [^\n]+)", re.MULTILINE)
 _AWAY = re.compile(r"UNAVAILABLE|failed to connect|Connection refused|INVALID_HANDLE\.SESSION")
 
 
@@ -59,4 +60,5 @@ def _translated(doing: str, text: str) -> SkewlessError:
         return SetupError(
             f"{doing}: no Spark server answers; start it with `skewless up`, or correct the setting `spark`"
         )
-    return DataError(f"{doing}: Spark failed: {first_line(Exception(text))}")
+    causes = _IN_PYTHON.findall(text.partition("JVM stacktrace")[0]) if "Python worker" in text else []
+    return DataError(f"{doing}: Spark failed: {causes[-1] if causes else first_line(Exception(text))}")
