@@ -28,5 +28,5 @@ def test_a_failure_in_a_worker_is_told_by_what_was_raised_there():
 
 
 def test_any_other_failure_is_told_by_its_first_line():
-    with pytest.raises(DataError, match="building v: Spark failed: out of luck$"), explained("building v"):
+    with pytest.raises(DataError, match=r"building v: Spark failed: out of luck$"), explained("building v"):
         raise PySparkException("out of luck\n  at a.b.c")
