@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from py4j.protocol import Py4JJavaError
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
@@ -26,17 +27,22 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.client.retries import RetryPolicy
     from pyspark.sql.connect.session import SparkSession as ConnectSession
 
+_CONNECTING = 5.0  # seconds: a server that is there takes a connection at once
+
 
 def open_session(address: str, jars: Path | None = None, python: str = sys.executable) -> SparkSession:
     """Open the session at an address: `sc://host:port`, `local[*]`, or a cluster's master URL.
 
     jars    folder of the Delta jars, for a session of this process
     python  interpreter of its workers
-    SetupError when no server answers, or Spark does not start.
+    SetupError when no server or master answers, or Spark does not start.
     """
     if address.startswith("sc://") and not submitted():
         return _connect(address)
     os.environ.setdefault("PYSPARK_PYTHON", python)
+    master = _submitted_master() if submitted() else address
+    if master.startswith("spark://"):
+        _demand_master(master)
     conf: dict[str, bool | float | int | str | None] = {**SPARK_CONF}
     if not submitted():
         files = sorted(jars.glob("*.jar")) if jars else []
@@ -53,6 +59,27 @@ def open_session(address: str, jars: Path | None = None, python: str = sys.execu
     if submitted():
         atexit.register(_end, session)
     return session
+
+
+def _submitted_master() -> str:
+    SparkContext._ensure_initialized()  # or the configuration is not yet that of spark-submit
+    return str(SparkConf().get("spark.master", ""))
+
+
+def _demand_master(address: str) -> None:
+    """SetupError unless one of a cluster's masters answers: Spark would look for it for a minute, and then hang."""
+    refused = []
+    for place in address.removeprefix("spark://").split(","):
+        try:
+            url = urlsplit(f"//{place}")
+            socket.create_connection((url.hostname or "", url.port or 7077), timeout=_CONNECTING).close()
+            return
+        except (OSError, ValueError) as error:
+            refused.append(f"{place}: {first_line(error)}")
+    setting = "the --master of spark-submit" if submitted() else "the setting `spark`"
+    raise SetupError(
+        f"no Spark master answers at {address} ({'; '.join(refused)}); start the cluster, or correct {setting}"
+    )
 
 
 def _end(session: SparkSession) -> None:
@@ -89,7 +116,7 @@ def interrupt() -> None:
 def _connect(address: str) -> SparkSession:
     try:
         url = urlsplit(address)
-        socket.create_connection((url.hostname or "", url.port or 15002), timeout=5).close()
+        socket.create_connection((url.hostname or "", url.port or 15002), timeout=_CONNECTING).close()
         session = SparkSession.builder.remote(address).getOrCreate()
         cast("ConnectSession", session).client.set_retry_policies([_patience()])
         session.conf.set("spark.sql.session.timeZone", "UTC")
