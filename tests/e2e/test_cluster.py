@@ -123,7 +123,7 @@ def submitted(world: LabelsWorld, master: str, script: str, *arguments: str, **c
 
 
 def ran(command: list[str], env: dict[str, str], world: LabelsWorld) -> Ran:
-    done = subprocess.run(command, env=env, cwd=world.folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=env, cwd=world.folder, capture_output=True, text=True, timeout=600)
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
@@ -153,7 +153,7 @@ def told(found: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_jobs_on_a_cluster_give_what_they_give_over_spark_connect(
     cluster: Cluster, world: LabelsWorld, tmp_path: Path
 ) -> None:
