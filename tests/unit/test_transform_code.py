@@ -130,7 +130,9 @@ def test_what_a_function_closes_over_counts() -> None:
 
 
 def test_a_parameter_named_like_something_else_of_the_file_is_a_parameter(tmp_path: Path) -> None:
-    text = "def clean(facts):\n    user = facts.user\n    return user\n" + 'one = view("one", transform=clean)\n'
+    text = (
+        "def clean(facts):\n    user = facts.user\n    return user\n" + 'one = view("one", transform=clean)\n'
+    )
     assert fingerprint_of(tmp_path, text)
 
 
