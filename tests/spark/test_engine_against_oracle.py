@@ -51,7 +51,7 @@ def check_snapshots(made: CorpusStore, spark: SparkSession) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_thousands_of_cases_more(seed: int, services: Settings, spark: SparkSession, tmp_path: Path):
     more = corpus(seed=seed, views=12, cases=60)
     for view in more.views:

@@ -29,7 +29,7 @@ def test_the_kernel_says_what_the_oracle_says(block: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", range(4))
 def test_the_kernel_says_it_in_thousands_of_cases(block: int) -> None:
     for seed in range(1_000 + 500 * block, 1_500 + 500 * block):
         assert wrong(kernel_case(seed)) == [], f"seed {seed}"
