@@ -57,7 +57,8 @@ class FeatureStore:
 
         report  is told, a line at a time, what a person should know of work that takes long; default: to stderr
         """
-        given = {"features": features, "warehouse": warehouse, "redis_url": redis_url, "namespace": namespace}
+        folder = None if warehouse is None else str(warehouse)
+        given = {"features": features, "warehouse": folder, "redis_url": redis_url, "namespace": namespace}
         self.settings = load_settings(**{name: value for name, value in given.items() if value is not None})
         self._spark, self._report = spark, report
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from skewless import FeatureStore
 from skewless.errors import UsageError
 from skewless.settings import Settings, load_settings
 
@@ -116,3 +117,7 @@ def test_every_setting_is_described_with_its_default() -> None:
         assert setting.variable == f"SKEWLESS_{setting.name.upper()}"
         assert setting.description.endswith(".")
         assert setting.default not in ("", "None", "PydanticUndefined")
+
+
+def test_a_store_takes_its_warehouse_as_a_path(tmp_path: Path):
+    assert FeatureStore("features", warehouse=tmp_path).settings.warehouse == str(tmp_path)
