@@ -15,7 +15,7 @@ servers() {
 # begin_units ARGUMENTS: the tests of pure Python, which keep a core busy while those of servers mostly wait
 begin_units() {
   mkdir -p .skewless
-  nice .venv/bin/pytest tests/unit -p no:cacheprovider "$@" >.skewless/unit-tests.log 2>&1 &
+  nice -n 19 .venv/bin/pytest tests/unit -p no:cacheprovider "$@" >.skewless/unit-tests.log 2>&1 &
   units=$!
   trap 'kill "$units" 2>/dev/null || true' EXIT INT TERM
 }
