@@ -1,7 +1,7 @@
 # Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-slow lint format notebook bench bench-lock up stop status logs screenshots lock clean
+.PHONY: help setup jars demo test test-slow test-long lint format notebook bench bench-lock up stop status logs screenshots lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -18,8 +18,11 @@ demo: setup  ## Load real flights, build, check, publish, look up and train; run
 test: setup  ## Linters, types, import contracts and the tests (at most 15 minutes)
 	@scripts/test.sh
 
-test-slow: setup  ## The tests that take long (at most 30 minutes)
+test-slow: setup  ## The tests that take minutes (at most 30 in all)
 	@scripts/test.sh slow
+
+test-long: setup  ## More of the same: more cases, more interleavings, longer waits (an hour)
+	@scripts/test.sh long
 
 lint: setup  ## Linters, types and import contracts only
 	@scripts/lint.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/test.sh [slow]: the quick checks and tests, or only the slow tests.
+# scripts/test.sh [slow|long]: the quick checks and tests, or only the slow ones, or the long ones.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -23,20 +23,25 @@ begin_units() {
 # end: show what the units said, and end with a failure if there was one anywhere
 end() {
   wait "$units" || { [ $? = 5 ] || status=1; }
-  step "pytest tests/unit, meanwhile"
+  step "pytest tests/unit"
   cat .skewless/unit-tests.log
   exit "$status"
 }
 
+if [ "${1:-}" = long ]; then
+  need_command chromium chromium
+  step "pytest -m long"
+  exec .venv/bin/pytest -m long --timeout 3600 --durations 20
+fi
 if [ "${1:-}" = slow ]; then
   need_command chromium chromium # for Airflow's own pages
   step "pytest -m slow"
-  begin_units -m slow --timeout 1800
-  servers -m slow --timeout 1800 --durations 20
+  servers -m "slow and not long" --timeout 1800 --durations 20
   if [ "$status" = 1 ]; then # real schedules on a machine that others use too: once more, with servers of their own
     step "pytest -m slow --last-failed"
-    servers -m slow --timeout 1800 --last-failed
+    servers -m "slow and not long" --timeout 1800 --last-failed
   fi
+  begin_units -m "slow and not long" --timeout 1800 # afterwards: schedules suffer from a busy machine
   end
 fi
 scripts/lint.sh

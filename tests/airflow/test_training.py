@@ -35,6 +35,7 @@ def test_a_training_set_waits_for_its_labels_and_builds_a_version(airflow: Stack
     airflow.noted(run, f"{format_instant(end)}: {built.rows} rows, passed")
 
 
+@pytest.mark.long
 def test_a_training_set_goes_on_without_a_snapshot_that_never_settles(airflow: Stack) -> None:
     training_set = airflow.workspace.repo.training_set("late")
     limit = training_set.label_delay + training_set.settle_timeout

@@ -50,8 +50,10 @@ def check_snapshots(made: CorpusStore, spark: SparkSession) -> None:
     assert len(rows) == len(wanted)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    "seed",
+    [pytest.param(seed, marks=pytest.mark.slow if seed == 1 else pytest.mark.long) for seed in (1, 2, 3, 4)],
+)
 def test_thousands_of_cases_more(seed: int, services: Settings, spark: SparkSession, tmp_path: Path):
     more = corpus(seed=seed, views=12, cases=60)
     for view in more.views:

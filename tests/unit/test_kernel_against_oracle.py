@@ -28,8 +28,10 @@ def test_the_kernel_says_what_the_oracle_says(block: int) -> None:
         assert wrong(kernel_case(seed)) == [], f"seed {seed}"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, marks=pytest.mark.slow if block < 3 else pytest.mark.long) for block in range(20)],
+)
 def test_the_kernel_says_it_in_thousands_of_cases(block: int) -> None:
     for seed in range(1_000 + 500 * block, 1_500 + 500 * block):
         assert wrong(kernel_case(seed)) == [], f"seed {seed}"

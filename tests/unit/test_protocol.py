@@ -75,8 +75,13 @@ def test_no_interleaving_is_wrong(bounds: str) -> None:
     assert nothing_is_wrong(FAST[bounds]) > 5_000
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bounds", SLOW)
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        pytest.param(name, marks=pytest.mark.long if name == "any three" else pytest.mark.slow)
+        for name in SLOW
+    ],
+)
 def test_no_longer_interleaving_is_wrong(bounds: str) -> None:
     assert nothing_is_wrong(SLOW[bounds]) > 20_000
 
