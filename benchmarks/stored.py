@@ -19,7 +19,7 @@ from benchmarks.inputs import DEFINITIONS, local_session
 from benchmarks.snapshots import Snapshots
 from benchmarks.storage import ROOT, once
 from skewless.ledger.events import Event, Kind
-from skewless.offline.kernel import SNAPSHOT
+from skewless.offline.columns import SNAPSHOT
 from skewless.plan.fingerprint import fingerprint
 from skewless.store import FeatureStore
 from skewless.timeline import MICROSECOND

@@ -10,12 +10,12 @@ from deltalake import DeltaTable
 
 from skewless.errors import DataError, SkewlessError
 from skewless.jobs.receipts import Report, Tidied, silent
-from skewless.ledger.delta import failing_as, open_table
+from skewless.ledger.delta import failing_as, files_of, open_table
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.retention import lost, removable
 from skewless.ledger.standing import removed_revisions
 from skewless.ledger.table import Ledger
-from skewless.ledger.upkeep import MANY, Freed, checkpoint, clean, compact, files_of, folders, small_files
+from skewless.ledger.upkeep import MANY, Freed, checkpoint, clean, compact, folders, small_files
 from skewless.model import FeatureView, TrainingSet
 from skewless.plan import uris
 from skewless.workspace import Workspace

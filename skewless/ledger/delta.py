@@ -26,6 +26,11 @@ def open_table(uri: str) -> DeltaTable | None:
         return None
 
 
+def files_of(table: DeltaTable) -> pa.Table:
+    """The data files of a table's version: path, size_bytes, modification_time, partition.*, statistics."""
+    return pa.table(table.get_add_actions(flatten=True))
+
+
 def append_rows(
     uri: str, rows: pa.Table, *, indexed_columns: int = 0, properties: Mapping[str, str] | None = None
 ) -> None:

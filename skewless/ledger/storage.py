@@ -8,8 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from skewless.ledger.delta import open_table
-from skewless.ledger.upkeep import files_of
+from skewless.ledger.delta import files_of, open_table
 from skewless.timeline import from_micros
 
 _REWRITING = ("UPDATE", "DELETE", "MERGE", "TRUNCATE", "RESTORE", "REPLACE TABLE", "CREATE OR REPLACE TABLE")

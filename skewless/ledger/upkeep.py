@@ -17,6 +17,8 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, FileType, PyFileSystem
 
+from skewless.ledger.delta import files_of
+
 MANY = 8  # small files are joined where there are so many
 SMALL = 32 << 20  # bytes
 FILE = 64 << 20  # bytes that a joined file holds at the most: a reader may read it whole
@@ -42,11 +44,6 @@ def folders(uri: str) -> list[str]:
         return []
     found = storage.get_file_info(FileSelector(name, allow_not_found=True))
     return sorted(item.base_name for item in found if item.type is FileType.Directory)
-
-
-def files_of(table: DeltaTable) -> pa.Table:
-    """The data files of a table's version: path, size_bytes, modification_time, partition.*, statistics."""
-    return pa.table(table.get_add_actions(flatten=True))
 
 
 def small_files(files: pa.Table) -> int:

@@ -15,7 +15,8 @@ from skewless.agg import Aggregate
 from skewless.errors import DataError, did_you_mean, first_line
 from skewless.model import FeatureView, Field
 from skewless.model.field import NUMBERS, RECKONED
-from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED, Output, Program
+from skewless.offline.columns import EVENT, KNOWN, SUPERSEDED
+from skewless.offline.kernel import Output, Program
 from skewless.offline.lifetimes import DELETED, NESTED, deleted, orderable, standing, with_lifetimes
 from skewless.offline.rowwise import transformed
 from skewless.offline.source import SourceRows, demand_column, quoted
@@ -33,18 +34,19 @@ class BoundView:
 
     @cached_property
     def facts(self) -> SourceRows:
-        """The rows that fields and `where` read: the source's, or what the view's function makes of them.
+        """The rows that fields and `where` read: the source's, or what the view's function makes of them."""
+        return self._facts_of(self.source)
 
-        Which version of an event stands is settled before a function sees the rows: it may filter and explode them.
-        """
+    def _facts_of(self, source: SourceRows) -> SourceRows:
+        """Which version of an event stands is settled before a function sees the rows: it may filter or explode."""
         if self.view.transform is None:
-            return self.source
-        told = self.source.source
+            return source
+        told = source.source
         times = (told.timestamp_field, *filter(None, (told.created_timestamp_column,)))
         if not told.event_id:
-            return replace(self.source, rows=transformed(self.view, self.source.rows, times))
-        rows = standing(self.source).drop(EVENT, KNOWN)
-        return replace(self.source, rows=transformed(self.view, rows, (*times, SUPERSEDED)))
+            return replace(source, rows=transformed(self.view, source.rows, times))
+        rows = standing(source).drop(EVENT, KNOWN)
+        return replace(source, rows=transformed(self.view, rows, (*times, SUPERSEDED)))
 
     @cached_property
     def key_types(self) -> dict[str, str]:
@@ -53,7 +55,7 @@ class BoundView:
 
     @property
     def row_keys(self) -> tuple[str, ...]:
-        """The names of the join keys in `rows`."""
+        """The names of the join keys in the prepared rows."""
         return tuple(f"_sk_k{number}" for number in range(len(self.view.join_keys)))
 
     def _key_types(self) -> Iterator[tuple[str, str]]:
@@ -134,11 +136,16 @@ class BoundView:
         outputs = tuple(self._output(item) for item in self.view.schema)
         return Program(self.view.join_keys, self.row_keys, tie_breakers, outputs)
 
+    @property
+    def results(self) -> dict[str, str]:
+        """By the name of a field, the column in which the kernel gives its value."""
+        return {item.name: f"_sk_f{number}" for number, item in enumerate(self.view.schema)}
+
     def _output(self, item: Field) -> Output:
         names = {text: name for name, text in self.expressions.items()}
         span = item.aggregate.window if item.aggregate else self.view.ttl
         return Output(
-            name=f"_sk_f{self.view.schema.index(item)}",
+            name=self.results[item.name],
             function=item.aggregate.function if item.aggregate else None,
             column=names.get(_guarded(item) or ""),
             where=names.get(item.where or ""),
@@ -181,9 +188,8 @@ class BoundView:
         origin = self.view.origin
         return f"{origin.file}:{origin.line}: feature view {self.view.name!r}: {part}"
 
-    @cached_property
-    def rows(self) -> DataFrame:
-        """Every row of the source whose event time is known, ready for the kernel.
+    def prepared(self, source: SourceRows) -> DataFrame:
+        """The rows of the view's source, or some of them, whose event time is known, ready for the kernel.
 
         Columns: row keys, _sk_event, _sk_known, _sk_superseded (microseconds), the prepared columns.
         """
@@ -192,7 +198,7 @@ class BoundView:
             F.col(quoted(key)).cast(spark_type).alias(name)
             for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
         ]
-        facts, told = self.facts, self.source.source
+        facts, told = self._facts_of(source), source.source
         times = [facts.event.alias(EVENT), facts.known.alias(KNOWN)]
         settled = [F.col(SUPERSEDED)] if self.view.transform and told.event_id else []
         ids = [F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(told.event_id)]

@@ -16,7 +16,8 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
-from skewless.offline.kernel import BUCKET, CUTOFF, EVENT, SNAPSHOT, Output, Program
+from skewless.offline.columns import BUCKET, CUTOFF, EVENT, SNAPSHOT
+from skewless.offline.kernel import Output, Program
 from skewless.offline.lifetimes import stands_between
 from skewless.offline.pruning import rows_that_may_count
 from skewless.offline.source import quoted
@@ -48,7 +49,7 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[st
     asks     the columns `keys`, in the order of the view's join keys, _sk_snapshot and _sk_cutoff (microseconds;
              null: not asked), any other columns                                                          n rows
     rows     of `rows_between`, for moments that cover all that is asked
-    returns  asks, per field its value of the field's dtype in the column `Output.name`, and _sk_newest   n rows
+    returns  asks, per field its value of the field's dtype in the column of `results`, and _sk_newest    n rows
 
     A null join key is an entity without rows. No answer depends on partitions, order or cores.
     """
@@ -78,8 +79,7 @@ def _program(bound: BoundView) -> Program:
 
 
 def _computed(bound: BoundView) -> list[T.StructField]:
-    outputs = zip(bound.program.outputs, bound.view.schema, strict=True)
-    fields = [T.StructField(output.name, bound.natural_type(item)) for output, item in outputs]
+    fields = [T.StructField(bound.results[item.name], bound.natural_type(item)) for item in bound.view.schema]
     return [*fields, T.StructField(NEWEST, T.LongType())]
 
 
@@ -98,8 +98,7 @@ def _buckets(bound: BoundView) -> int:
 
 
 def _finished(bound: BoundView) -> list[Column]:
-    outputs = zip(bound.program.outputs, bound.view.schema, strict=True)
-    return [_cast(F.col(output.name), item).alias(output.name) for output, item in outputs]
+    return [_cast(F.col(name), bound.view.fields[item]).alias(name) for item, name in bound.results.items()]
 
 
 def _cast(value: Column, item: Field) -> Column:
@@ -123,9 +122,8 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
              inside the view's reach, in no order
     """
     rows = rows_between(bound, *_edges(moments)).dropna(subset=list(bound.row_keys))
-    program, view = _program(bound), bound.view
-    keys = [T.StructField(f"_sk_a{n}", _TYPES[kind]) for n, kind in enumerate(bound.key_types.values())]
-    program = replace(program, keys=tuple(item.name for item in keys))
+    program = replace(_program(bound), keys=bound.row_keys)
+    keys = [rows.schema[key] for key in bound.row_keys]
     schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
     wanted = to_arrow_schema(schema)
 
@@ -133,18 +131,15 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
         return _complete(program, rows, moments).select(wanted.names)
 
     computed = _bucketed(rows, _row_keys(bound), _buckets(bound)).applyInArrow(of_bucket, schema=schema)
-    named = [F.col(item.name).alias(key) for item, key in zip(keys, view.join_keys, strict=True)]
-    fields = [value.alias(item.name) for value, item in zip(_finished(bound), view.schema, strict=True)]
+    named = [F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)]
+    fields = [value.alias(name) for value, name in zip(_finished(bound), bound.results, strict=True)]
     return computed.select(*named, SNAPSHOT, *fields)
-
-
-_TYPES: dict[str, T.DataType] = {"string": T.StringType(), "bigint": T.LongType()}
 
 
 def _complete(program: Program, rows: pa.Table, moments: Sequence[Moment]) -> pa.Table:
     """Every entity of a bucket that has a visible row within reach at a moment, with its values then."""
     keys = list(program.row_keys)
-    entities = rows.select(keys).group_by(keys).aggregate([]).rename_columns(list(program.keys))
+    entities = rows.select(keys).group_by(keys).aggregate([])
     at_once = max(1, _ASKS // max(1, len(entities)))
     answered = []
     for first in range(0, len(moments), at_once):
@@ -188,5 +183,5 @@ def newest_event(bound: BoundView, moment: Moment) -> int | None:
 
 def _visible_between(bound: BoundView, first: Moment, last: Moment, reach: int | None) -> DataFrame:
     source = rows_that_may_count(bound.source, first.snapshot, last.snapshot, last.cutoff, reach)
-    rows = replace(bound, source=source).rows.where(stands_between(first.cutoff, last.cutoff))
+    rows = bound.prepared(source).where(stands_between(first.cutoff, last.cutoff))
     return rows.where(happened(F.col(EVENT), F.lit(last.snapshot)))

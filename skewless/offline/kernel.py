@@ -19,35 +19,12 @@ import numpy as np
 import pyarrow as pa
 
 from skewless.agg import Function, Nulls
-from skewless.offline.columns import (
-    BUCKET,
-    CUTOFF,
-    EVENT,
-    KNOWN,
-    SNAPSHOT,
-    SUPERSEDED,
-    Column,
-    array_of,
-    flags,
-    instants,
-)
+from skewless.offline.columns import CUTOFF, SNAPSHOT, Column, array_of, flags, instants
 from skewless.offline.entities import numbered
 from skewless.offline.history import History, Moments, Reached
 from skewless.offline.measures import Measure
 from skewless.offline.ranges import Indices
 from skewless.offline.windows import Treated
-
-__all__ = [
-    "BUCKET",
-    "CUTOFF",
-    "EVENT",
-    "KNOWN",
-    "SNAPSHOT",
-    "SUPERSEDED",
-    "Output",
-    "Program",
-    "answer",
-]
 
 
 @dataclass(frozen=True, slots=True)

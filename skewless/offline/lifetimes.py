@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from skewless.offline.kernel import EVENT, KNOWN, SUPERSEDED
+from skewless.offline.columns import EVENT, KNOWN, SUPERSEDED
 from skewless.offline.source import SourceRows, quoted
 from skewless.timeline import known, superseded
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_type, to_arrow_schema
 
-from skewless import types
 from skewless.errors import DataError
+from skewless.model import Field
 from skewless.offline.seen import NOT_STORED, Finder, Instants, Seen
 from skewless.offline.spine import SpineTimes
 from skewless.offline.stored import StoredRevisions
@@ -29,20 +28,17 @@ _TOGETHER = 500_000
 class Look:
     """One view of a request, as a worker needs it.
 
-    keys      the spine's key columns; `kinds` are the Arrow types in which they are compared
-    added     the names of the features; `types` their dtypes; `absent` and `expired` their constants
+    keys       the spine's key columns
+    fields     what is asked for; `added` are the names of the result's columns
     explained  the names of what `explain` adds, or nothing
-    moment    the names of two columns: snapshot time and cutoff, in microseconds, where values must be computed
+    moment     the names of two columns: snapshot time and cutoff, in microseconds, where values must be computed
     """
 
     finder: Finder
     stored: StoredRevisions | None
     keys: tuple[str, ...]
-    kinds: tuple[str, ...]
+    fields: tuple[Field, ...]
     added: tuple[str, ...]
-    types: tuple[str, ...]
-    absent: tuple[Any, ...]
-    expired: tuple[Any, ...]
     explained: tuple[str, ...]
     moment: tuple[str, str]
 
@@ -50,6 +46,18 @@ class Look:
     def computes(self) -> bool:
         """Whether some row's values must be computed."""
         return self.finder.computes
+
+    @property
+    def schema(self) -> list[T.StructField]:
+        """The columns that `columns` gives."""
+        kinds = [from_arrow_type(item.dtype.arrow()) for item in self.fields]
+        columns: list[tuple[str, T.DataType]] = list(zip(self.added, kinds, strict=True))
+        if self.explained:
+            told = (T.TimestampType(), T.StringType(), T.StringType())
+            columns += zip(self.explained, told, strict=True)
+        if self.computes:
+            columns += [(name, T.LongType()) for name in self.moment]
+        return [T.StructField(name, kind) for name, kind in columns]
 
     def columns(self, rows: pa.Table, at: Instants) -> Iterator[tuple[str, pa.Array]]:
         """What the view adds to some rows of the spine, asked at these instants."""
@@ -71,7 +79,8 @@ class Look:
         has, found = np.zeros(len(asked), dtype=bool), pa.table({})
         if self.stored is not None and (asked != NOT_STORED).any():
             keys = [
-                rows[key].combine_chunks().cast(kind) for key, kind in zip(self.keys, self.kinds, strict=True)
+                rows[key].combine_chunks().cast(kind)
+                for key, kind in zip(self.keys, self.stored.kinds, strict=True)
             ]
             has, found = self.stored.find(keys, asked)
         # each row takes one of: the rows found, then null, absent, expired
@@ -80,15 +89,12 @@ class Look:
         )
         place[has] = np.arange(len(found))
         values = []
-        for number, (name, absent, expired) in enumerate(
-            zip(self.types, self.absent, self.expired, strict=True)
-        ):
-            kind = types.parse(name).arrow()
-            constants = pa.array([None, absent, expired], type=kind)
+        for number, item in enumerate(self.fields):
+            kind = item.dtype.arrow()
+            constants = pa.array([None, item.of_no_rows, item.of_nothing_known], type=kind)
             column = found.column(number).cast(kind) if found.num_columns else pa.chunked_array([], type=kind)
-            values.append(
-                pa.chunked_array([*column.chunks, constants]).take(pa.array(place)).combine_chunks()
-            )
+            chunks = pa.chunked_array([*column.chunks, constants])
+            values.append(chunks.take(pa.array(place)).combine_chunks())
         return has, values
 
     def _why_null(self, seen: Seen, has: np.ndarray, values: list[pa.Array]) -> pa.Array:

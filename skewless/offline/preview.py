@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from skewless.errors import UsageError, first_line
 from skewless.offline.binding import BoundView
+from skewless.offline.columns import CUTOFF, EVENT, SNAPSHOT
 from skewless.offline.engine import Moment, answer, rows_between
-from skewless.offline.kernel import CUTOFF, EVENT, SNAPSHOT
 from skewless.offline.source import quoted
 
 
@@ -28,10 +28,7 @@ def preview(bound: BoundView, moment: Moment, *, entities: int, where: str | Non
     keys, view = [f"_sk_a{number}" for number in range(len(bound.row_keys))], bound.view
     rows = rows.where(_is_one_of(bound, chosen))
     asks = _asks(bound, chosen, keys, moment)
-    values = [
-        F.col(output.name).alias(item.name)
-        for output, item in zip(bound.program.outputs, view.schema, strict=True)
-    ]
+    values = [F.col(result).alias(name) for name, result in bound.results.items()]
     named = [F.col(key).alias(name) for key, name in zip(keys, view.join_keys, strict=True)]
     return answer(asks, rows, bound, keys).orderBy("_sk_place").select(*named, *values)
 

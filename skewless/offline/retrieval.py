@@ -10,21 +10,19 @@ from typing import Literal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import from_arrow_type
 
 from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
+from skewless.offline.columns import CUTOFF, SNAPSHOT
 from skewless.offline.engine import NEWEST, Moment, answer, rows_between
-from skewless.offline.kernel import CUTOFF, SNAPSHOT
 from skewless.offline.looking import ABSENT, NULL_IN_SOURCE, Look, Looking
 from skewless.offline.seen import Finder
 from skewless.offline.slices import sliced
 from skewless.offline.source import micros, quoted
 from skewless.offline.spine import SpineTimes
-from skewless.offline.stored import StoredRevisions
+from skewless.offline.stored import StoredRevisions, holding
 from skewless.offline.tables import FeatureTable
 from skewless.timeline import to_micros
-from skewless.types import DType
 
 AsOf = Literal["scheduled", "event"]
 
@@ -92,16 +90,12 @@ def join(spine: DataFrame, asks: Sequence[Ask], *, timestamp_field: str, explain
 def _look(ask: Ask, number: int, *, explain: bool) -> Look:
     view = ask.bound.view
     finder = Finder.of(view, ask.stretches)
-    fields = [view.fields[name] for name in ask.fields]
     return Look(
         finder=finder,
         stored=_stored(ask, finder) if finder.revisions else None,
         keys=ask.keys,
-        kinds=tuple(_ARROW[kind] for kind in ask.bound.key_types.values()),
+        fields=tuple(view.fields[name] for name in ask.fields),
         added=ask.added,
-        types=tuple(item.dtype.name for item in fields),
-        absent=tuple(item.of_no_rows for item in fields),
-        expired=tuple(item.of_nothing_known for item in fields),
         explained=ask.explained if explain else (),
         moment=(f"{SNAPSHOT}{number}", f"{CUTOFF}{number}"),
     )
@@ -111,16 +105,13 @@ _ARROW = {"string": "string", "bigint": "int64"}
 
 
 def _stored(ask: Ask, finder: Finder) -> StoredRevisions:
-    files = [
-        file for file in ask.table.files() if any(file.may_hold(name, at) for name, at in finder.revisions)
-    ]
     return StoredRevisions(
         uri=ask.table.uri,
-        files=tuple(files),
+        files=tuple(holding(ask.table.files(), finder.revisions)),
         keys=ask.bound.view.join_keys,
         kinds=tuple(_ARROW[kind] for kind in ask.bound.key_types.values()),
         fields=ask.fields,
-        revisions=finder.revisions,
+        revisions=tuple(name for name, _ in finder.revisions),
     )
 
 
@@ -131,25 +122,9 @@ def _looked_up(
     at = micros(timestamp_field, rows.schema[timestamp_field].dataType)
     if any(look.stored for look in looks):
         rows = sliced(rows, at, asks[0].keys, asks[0].times, looks)
-    added = [item for ask, look in zip(asks, looks, strict=True) for item in _added(ask, look)]
-    schema = T.StructType([*rows.schema.fields, *added])
+    schema = T.StructType([*rows.schema.fields, *(item for look in looks for item in look.schema)])
     looking = Looking(tuple(looks), _AT, asks[0].times, schema)
     return rows.withColumn(_AT, at).mapInArrow(looking, schema=schema)
-
-
-def _added(ask: Ask, look: Look) -> list[T.StructField]:
-    kinds = [_spark_type(ask.bound.view.fields[name].dtype) for name in ask.fields]
-    fields: list[tuple[str, T.DataType]] = list(zip(look.added, kinds, strict=True))
-    if look.explained:
-        told = (T.TimestampType(), T.StringType(), T.StringType())
-        fields += zip(look.explained, told, strict=True)
-    if look.computes:
-        fields += [(name, T.LongType()) for name in look.moment]
-    return [T.StructField(name, kind) for name, kind in fields]
-
-
-def _spark_type(dtype: DType) -> T.DataType:
-    return from_arrow_type(dtype.arrow())
 
 
 # -- what is computed -------------------------------------------------------------------------------------
@@ -162,9 +137,8 @@ def _computed(rows: DataFrame, ask: Ask, look: Look, *, explain: bool) -> DataFr
     asked = rows.withColumnsRenamed({snapshot: SNAPSHOT, cutoff: CUTOFF})
     answered = answer(asked, _source_rows(ask), ask.bound, ask.keys)
     chosen = {name: F.col(quoted(name)) for name in kept}
-    here, schema = F.col(SNAPSHOT).isNotNull(), ask.bound.view.schema
-    places = {item.name: place for place, item in enumerate(schema)}
-    values = [F.col(f"_sk_f{places[name]}") for name in ask.fields]
+    here = F.col(SNAPSHOT).isNotNull()
+    values = [F.col(ask.bound.results[name]) for name in ask.fields]
     for name, value in zip(ask.added, values, strict=True):
         chosen[name] = F.when(here, value).otherwise(F.col(quoted(name)))
     if explain:

@@ -24,7 +24,8 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow.fs import PyFileSystem
 
-from skewless.ledger.upkeep import FILE, MANY, SMALL, files_of
+from skewless.ledger.delta import files_of
+from skewless.ledger.upkeep import FILE, MANY, SMALL
 from skewless.offline.tables import REVISION, SNAPSHOT_TIME
 from skewless.timeline import SystemClock, format_instant, from_micros, to_micros
 
@@ -141,8 +142,8 @@ def _written(
 
 
 def _of_files(table: DeltaTable, files: Sequence[str]) -> ds.Dataset:
-    whole = table.to_pyarrow_dataset()
-    parts = [part for part in whole.get_fragments() if part.path in files]
+    whole, chosen = table.to_pyarrow_dataset(), {*files}
+    parts = [part for part in whole.get_fragments() if part.path in chosen]
     return ds.FileSystemDataset(parts, whole.schema, parts[0].format, parts[0].filesystem)
 
 

@@ -61,9 +61,13 @@ def changes(looks: Sequence[Look]) -> list[int]:
     most = max(with_files, key=lambda look: len(look.stored.files) if look.stored else 0)
     assert most.stored is not None
     assert most.finder.since is not None
+    of_revision: dict[int, list[int]] = {}
+    for place, (_, held) in enumerate(most.stored.files):
+        for number in held:
+            of_revision.setdefault(number, []).append(place)
     found, before = [], None
     for since, number in zip(most.finder.since, most.finder.numbers, strict=True):
-        files = most.stored.files_of(number)
+        files = of_revision.get(number, [])
         if files != before:
             found.append(since)
         before = files

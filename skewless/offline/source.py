@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -15,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from skewless.errors import DataError, did_you_mean, first_line
+from skewless.ledger.delta import files_of
 from skewless.model import DeltaSource
 from skewless.offline.spark_conf import settled
 from skewless.plan.uris import under
@@ -116,7 +116,7 @@ def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
 
 def _size(table: DeltaTable) -> int | None:
     """The number of rows, where the statistics of every file tell it."""
-    files = pa.table(table.get_add_actions(flatten=True))
+    files = files_of(table)
     counts = files["num_records"] if "num_records" in files.column_names else None
     return None if counts is None or counts.null_count else int(pc.sum(counts).as_py() or 0)
 

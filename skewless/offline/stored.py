@@ -6,7 +6,8 @@ file after file, in Arrow, without a shuffle of the feature table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,22 +30,17 @@ Indices = npt.NDArray[np.int64]
 class StoredRevisions:
     """Where some revisions of a view are.
 
+    files      with the numbers of the revisions that each may hold, of `holding`
     keys       the table's key columns, in order; `kinds` are their Arrow types
-    revisions  by number, with their snapshot times in microseconds
+    revisions  by number
     """
 
     uri: str
-    files: tuple[StoredFile, ...]
+    files: tuple[tuple[StoredFile, tuple[int, ...]], ...]
     keys: tuple[str, ...]
     kinds: tuple[str, ...]
     fields: tuple[str, ...]
-    revisions: tuple[tuple[str, int], ...]
-
-    def files_of(self, number: int) -> tuple[StoredFile, ...]:
-        """The files that may hold a revision; none for NOT_STORED."""
-        if number == NOT_STORED:
-            return ()
-        return tuple(file for file in self.files if file.may_hold(*self.revisions[number]))
+    revisions: tuple[str, ...]
 
     def find(self, keys: Sequence[pa.Array], numbers: Indices) -> tuple[npt.NDArray[np.bool_], pa.Table]:
         """Find the row of each entity in the revision of each number.
@@ -55,8 +51,8 @@ class StoredRevisions:
         order = np.argsort(numbers, kind="stable")
         wanted = _Wanted([key.take(pa.array(order)) for key in keys], numbers[order])
         places, pieces = [], []
-        for file in self.files:
-            asked = wanted.of([number for number, told in enumerate(self.revisions) if file.may_hold(*told)])
+        for file, held in self.files:
+            asked = wanted.of(held)
             if len(asked):
                 found, rows = self._of_file(file, wanted, asked)
                 places.append(order[asked[found]])
@@ -82,7 +78,7 @@ class StoredRevisions:
 
     def _numbers(self, file: StoredFile, rows: pa.Table) -> Indices:
         """The number of each row's revision."""
-        names = pa.array([name for name, _ in self.revisions])
+        names = pa.array(self.revisions)
         if file.revision is not None:
             only = pc.index_in(pa.scalar(file.revision), value_set=names).as_py()
             return np.full(len(rows), only, dtype=np.int64)
@@ -107,6 +103,24 @@ class StoredRevisions:
                 f"a data file cannot be read ({self.uri}/{file.path}: {first_line(error)}); restore it, or remove "
                 "the table and build its snapshots again"
             ) from error
+
+
+def holding(
+    files: Iterable[StoredFile], revisions: Sequence[tuple[str, int]]
+) -> Iterator[tuple[StoredFile, tuple[int, ...]]]:
+    """Those of the files that may hold one of the revisions, which have snapshot times in microseconds; with which."""
+    numbers = {name: number for number, (name, _) in enumerate(revisions)}
+    order = sorted(numbers.values(), key=lambda number: revisions[number][1])
+    times = [revisions[number][1] for number in order]
+    for file in files:
+        if file.revision is not None:
+            held = [numbers[file.revision]] if file.revision in numbers else []
+        elif file.first is None or file.last is None:
+            held = order
+        else:
+            held = order[bisect_left(times, file.first) : bisect_right(times, file.last)]
+        if held:
+            yield file, tuple(held)
 
 
 def _filesystem(uri: str) -> pa_fs.FileSystem:

@@ -21,11 +21,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from skewless.errors import DataError, first_line
+from skewless.ledger.delta import files_of
 from skewless.model import FeatureView
-from skewless.offline.kernel import SNAPSHOT
+from skewless.offline.columns import SNAPSHOT
 from skewless.offline.source import quoted
 from skewless.plan.uris import feature_table
-from skewless.timeline import due, to_micros
+from skewless.timeline import to_micros
 
 _FILE_ROWS = 1_000_000  # a reader of a few snapshots opens whole files
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -63,14 +64,6 @@ class StoredFile:
     last: int | None
     revision: str | None
 
-    def may_hold(self, revision: str, snapshot_time: int) -> bool:
-        """Whether rows of a revision, of that snapshot time, may be in it."""
-        if self.revision is not None:
-            return self.revision == revision
-        if self.first is None or self.last is None:
-            return True
-        return bool(due(self.first, snapshot_time) and due(snapshot_time, self.last))
-
 
 @dataclass(frozen=True)
 class FeatureTable:
@@ -104,12 +97,12 @@ class FeatureTable:
         )
         order = [SNAPSHOT_TIME, REVISION, *self.view.join_keys]
         if self._is_of_the_first_layout():
-            append_rows(stamped.sortWithinPartitions(*order), self.uri, REVISION)
+            append_frame(stamped.sortWithinPartitions(*order), self.uri, REVISION)
             return
         often = self.view.timetable.longest_interval < timedelta(days=1)
         period = F.date_format(SNAPSHOT_TIME, "yyyy-MM-dd" if often else "yyyy-MM")
         ordered = stamped.withColumn(PERIOD, period).sortWithinPartitions(PERIOD, *order)
-        append_rows(ordered, self.uri, PERIOD)
+        append_frame(ordered, self.uri, PERIOD)
 
     def _is_of_the_first_layout(self) -> bool:
         """Tables were once partitioned by revision; such a one stays what it is."""
@@ -131,7 +124,7 @@ class FeatureTable:
     def files(self) -> tuple[StoredFile, ...]:
         """The data files of the newest version; DataError where the table cannot be read."""
         with self._readable():
-            told = pa.table(DeltaTable(self.uri).get_add_actions(flatten=True))
+            told = files_of(DeltaTable(self.uri))
         columns = [
             _column(told, name)
             for name in ("path", f"min.{SNAPSHOT_TIME}", f"max.{SNAPSHOT_TIME}", f"partition.{REVISION}")
@@ -177,7 +170,7 @@ def _column(told: pa.Table, name: str) -> list[Any]:
     return list(column.to_pylist())
 
 
-def append_rows(rows: DataFrame, uri: str, partition: str, **options: str) -> None:
+def append_frame(rows: DataFrame, uri: str, partition: str, **options: str) -> None:
     """Append rows to a Delta table that is partitioned by one column; the first makes it."""
     writer = (
         rows.write.format("delta")

@@ -13,12 +13,12 @@ from pyspark.sql import functions as F
 from skewless.ledger.events import Event
 from skewless.model import FeatureView, TrainingSet
 from skewless.offline.asking import Sources, check_spine, seeing
-from skewless.offline.kernel import EVENT
+from skewless.offline.columns import EVENT
 from skewless.offline.lifetimes import standing, stands_between
 from skewless.offline.retrieval import Ask, join
 from skewless.offline.source import SourceRows, quoted
 from skewless.offline.spark_conf import settled
-from skewless.offline.tables import REVISION, Content, append_rows, content_of
+from skewless.offline.tables import REVISION, Content, append_frame, content_of
 from skewless.plan.repo import Selection
 from skewless.timeline import Interval, happened, to_micros
 
@@ -116,7 +116,7 @@ class TrainingTable:
             INTERVAL_END: F.timestamp_micros(F.lit(to_micros(interval_end))),
             REVISION: F.lit(revision),
         }
-        append_rows(rows.withColumns(stamps), self.uri, REVISION, mergeSchema="true")
+        append_frame(rows.withColumns(stamps), self.uri, REVISION, mergeSchema="true")
 
     def read(self, spark: SparkSession, revisions: Sequence[str], columns: Sequence[str]) -> DataFrame:
         """The rows of some revisions, with those columns, in that order."""

@@ -18,7 +18,7 @@ from skewless import jobs
 from skewless.errors import DataError, UsageError
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.upkeep import MANY
-from skewless.offline.kernel import SNAPSHOT
+from skewless.offline.columns import SNAPSHOT
 from skewless.offline.manifest import Manifest, Manifests
 from skewless.offline.tables import PERIOD, REVISION, SNAPSHOT_TIME
 from skewless.offline.training import INTERVAL_END

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from skewless import DeltaSource, Entity, FeatureView, Field, agg
 from skewless.errors import DataError, UsageError
 from skewless.jobs.build import build
-from skewless.offline.kernel import SNAPSHOT
+from skewless.offline.columns import SNAPSHOT
 from skewless.offline.tables import content_of
 from skewless.plan.repo import Repo
 from skewless.settings import Settings

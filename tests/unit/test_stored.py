@@ -16,7 +16,7 @@ from skewless import DeltaSource, Entity, FeatureView, Field
 from skewless.errors import DataError
 from skewless.offline.seen import NOT_STORED
 from skewless.offline.slices import boundaries
-from skewless.offline.stored import StoredRevisions, positions
+from skewless.offline.stored import StoredRevisions, holding, positions
 from skewless.offline.tables import FeatureTable
 from skewless.timeline import to_micros
 from skewless.types import Float32
@@ -106,9 +106,8 @@ def rows_of(revision: str) -> pa.Table:
 def look(table: FeatureTable, asked: list[tuple[str, object, str]]) -> list[object]:
     revisions = [(name, to_micros(at)) for name, at in SNAPSHOTS.items() if name != "r1"]
     names = [name for name, _ in revisions]
-    stored = StoredRevisions(
-        table.uri, table.files(), ("k", "n"), ("string", "int64"), ("value",), tuple(revisions)
-    )
+    files = tuple(holding(table.files(), revisions))
+    stored = StoredRevisions(table.uri, files, ("k", "n"), ("string", "int64"), ("value",), tuple(names))
     k, n, wanted = zip(*asked, strict=True)
     numbers = np.array([names.index(name) if name else NOT_STORED for name in wanted])
     has, rows = stored.find([pa.array(k), pa.array(n, pa.int64())], numbers)
