@@ -5,47 +5,36 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 unset PYTHONDONTWRITEBYTECODE
 
-# servers ARGUMENTS: the tests that need servers; their status in $status, where 5, no test at all, is as good as 0
-servers() {
+# run ARGUMENTS: pytest; in $status how it ended, where 5, no test at all, is as good as 0
+run() {
+  step "pytest $*"
   status=0
-  .venv/bin/pytest --ignore tests/unit "$@" || status=$?
+  .venv/bin/pytest "$@" || status=$?
   [ "$status" != 5 ] || status=0
 }
 
-# begin_units ARGUMENTS: the tests of pure Python, which keep a core busy while those of servers mostly wait
-begin_units() {
-  mkdir -p .skewless
-  nice -n 19 .venv/bin/pytest tests/unit -p no:cacheprovider "$@" >.skewless/unit-tests.log 2>&1 &
+case "${1:-}" in
+slow)
+  need_command chromium chromium # for Airflow's own pages
+  run -m "slow and not long" --timeout 1800 --durations 20
+  if [ "$status" = 1 ]; then # real schedules on a machine that others use too: once more, with servers of their own
+    run -m "slow and not long" --timeout 1800 --last-failed
+  fi
+  ;;
+long)
+  need_command chromium chromium
+  run -m long --timeout 3600 --durations 20
+  ;;
+*)
+  scripts/lint.sh
+  # The tests of pure Python take what the others leave of the cores while they wait for servers.
+  nice -n 19 .venv/bin/pytest tests/unit -p no:cacheprovider >.skewless/unit-tests.log 2>&1 &
   units=$!
   trap 'kill "$units" 2>/dev/null || true' EXIT INT TERM
-}
-
-# end: show what the units said, and end with a failure if there was one anywhere
-end() {
+  run --ignore tests/unit --durations 20
   wait "$units" || { [ $? = 5 ] || status=1; }
-  step "pytest tests/unit"
+  step "pytest tests/unit, meanwhile"
   cat .skewless/unit-tests.log
-  exit "$status"
-}
-
-if [ "${1:-}" = long ]; then
-  need_command chromium chromium
-  step "pytest -m long"
-  exec .venv/bin/pytest -m long --timeout 3600 --durations 20
-fi
-if [ "${1:-}" = slow ]; then
-  need_command chromium chromium # for Airflow's own pages
-  step "pytest -m slow"
-  servers -m "slow and not long" --timeout 1800 --durations 20
-  if [ "$status" = 1 ]; then # real schedules on a machine that others use too: once more, with servers of their own
-    step "pytest -m slow --last-failed"
-    servers -m "slow and not long" --timeout 1800 --last-failed
-  fi
-  begin_units -m "slow and not long" --timeout 1800 # afterwards: schedules suffer from a busy machine
-  end
-fi
-scripts/lint.sh
-step "pytest"
-begin_units
-servers --durations 20
-end
+  ;;
+esac
+exit "$status"
