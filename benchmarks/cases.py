@@ -112,7 +112,7 @@ _MORE_JOINS = _JOINS | {
     FEAST_TTL: Entry("feast_stores:spark_with_ttl", warm=0),
     FEAST_DUCKDB: Entry("feast_stores:duckdb", warm=1),
     UNION: Entry("spark_sql:union_window", warm=1),
-    RANGE: Entry("spark_sql:range_join", warm=0),
+    RANGE: Entry("spark_sql:range_join", warm=0, limit=300),
 }
 
 _JOIN_10M = Case(

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         description="What Airflow's tasks run, as shell words: a `skewless` with Spark, wherever it is installed.",
         json_schema_extra={"shown": "the `skewless` beside this interpreter"},
     )
+    tiles_from: int = Field(
+        2_000_000,
+        ge=0,
+        description="Events within a view's reach from which on its builds keep tiles of days, and read those.",
+    )
     retention_days: int | None = Field(
         None,
         ge=1,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from skewless.offline.manifest import Manifests
     from skewless.offline.tables import FeatureTable
+    from skewless.offline.tiling import Tiles
     from skewless.offline.training import TrainingTable
     from skewless.online.reconcile import OnlineView
     from skewless.quality.verdicts import Verdicts
@@ -85,6 +86,13 @@ class Workspace:
         from skewless.offline.tables import FeatureTable
 
         return FeatureTable.of(view, fingerprint(view), self.settings.warehouse)
+
+    def tiles(self, view: FeatureView) -> Tiles:
+        """What the view's builds keep of days that are over."""
+        from skewless.offline.tiling import Tiles
+
+        uri = uris.tile_table(self.settings.warehouse, view.name, fingerprint(view))
+        return Tiles(uri, self.settings.tiles_from)
 
     def online(self, view: FeatureView) -> OnlineView:
         """The view's place in the online store."""

@@ -136,7 +136,7 @@ class _Work:
         with explained(doing):
             self.report(doing)
             cutoffs = {t: t + self.view.source.data_delay for t in ticks}
-            built = append_revisions(self.workspace, self._bound(), cutoffs)
+            built = append_revisions(self.workspace, self._bound(), cutoffs, self.report)
         entered = enter_builds(self.workspace, self.view, self.ledger, built)
         self.built += len(ticks)
         self.new += sum(is_new for _, is_new in entered)

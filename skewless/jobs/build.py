@@ -19,6 +19,8 @@ from skewless.timeline import after, format_instant, to_micros
 from skewless.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from skewless.offline.binding import BoundView
 
 
@@ -50,7 +52,7 @@ def build(
     with explained(doing):
         report(doing)
         source = read_source(workspace.spark, view.source, workspace.settings.warehouse)
-        (built,) = append_revisions(workspace, BoundView(view, source), {at: cutoff})
+        (built,) = append_revisions(workspace, BoundView(view, source), {at: cutoff}, report)
         null_event_times = source.null_event_times()
     ((entered, is_new),) = enter_builds(workspace, view, ledger, [replace(built, known_until=known_until)])
     return Built(
@@ -69,17 +71,14 @@ def build(
 
 
 def append_revisions(
-    workspace: Workspace, bound: BoundView, cutoffs: Mapping[datetime, datetime]
+    workspace: Workspace, bound: BoundView, cutoffs: Mapping[datetime, datetime], report: Report
 ) -> list[Event]:
     """Compute snapshots in one job and append each as a new revision; give their `built` events, not entered yet.
 
     cutoffs  by snapshot time: what was known before then counts
     """
-    from skewless.offline.engine import Moment, snapshots
-
     table, revisions = workspace.feature_table(bound.view), {at: str(uuid.uuid4()) for at in cutoffs}
-    moments = [Moment(to_micros(at), to_micros(cutoff)) for at, cutoff in cutoffs.items()]
-    table.append(snapshots(bound, moments), revisions)
+    table.append(_computed(workspace, bound, cutoffs, report), revisions)
     contents = table.contents(workspace.spark, list(revisions.values()))
     return [
         Event(
@@ -94,6 +93,18 @@ def append_revisions(
         )
         for at, revision in revisions.items()
     ]
+
+
+def _computed(
+    workspace: Workspace, bound: BoundView, cutoffs: Mapping[datetime, datetime], report: Report
+) -> DataFrame:
+    """One snapshot alone may be read from tiles; many are computed from one reading of their rows."""
+    from skewless.offline import engine, tiling
+
+    moments = [engine.Moment(to_micros(at), to_micros(cutoff)) for at, cutoff in cutoffs.items()]
+    if len(moments) > 1:
+        return engine.snapshots(bound, moments)
+    return tiling.snapshot(bound, moments[0], workspace.tiles(bound.view), report)
 
 
 def enter_builds(

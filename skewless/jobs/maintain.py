@@ -15,7 +15,7 @@ from skewless.ledger.events import Event, Kind
 from skewless.ledger.retention import lost, removable
 from skewless.ledger.standing import removed_revisions
 from skewless.ledger.table import Ledger
-from skewless.ledger.upkeep import MANY, Freed, checkpoint, clean, compact, folders, small_files
+from skewless.ledger.upkeep import MANY, Freed, checkpoint, clean, compact, folders, forget, small_files
 from skewless.model import FeatureView, TrainingSet
 from skewless.plan import uris
 from skewless.workspace import Workspace
@@ -107,6 +107,7 @@ def _of_view(workspace: Workspace, view: FeatureView, dry_run: bool) -> Iterator
     for each in _fingerprints(events):
         revisions = _Revisions(uris.feature_table(warehouse, view.name, each), view.join_keys, going)
         yield revisions.tidy(workspace, ledger, dry_run)
+        yield _of_tiles(workspace, view, uris.tile_table(warehouse, view.name, each), dry_run)
     verdicts, definitions = (
         uris.verdict_table(warehouse, view.name),
         uris.definition_table(warehouse, view.name),
@@ -215,6 +216,17 @@ def _tell(workspace: Workspace, ledger: Ledger, going: Collection[str]) -> None:
             for event in told
         )
     )
+
+
+def _of_tiles(workspace: Workspace, view: FeatureView, uri: str, dry_run: bool) -> Done:
+    """Days that the newest snapshots no longer reach go; a build that needs one makes it again."""
+    with failing_as(DataError, f"the table at {uri} cannot be maintained", _ADVICE):
+        table = open_table(uri)
+        if table is None or view.reach is None:
+            return Done()
+        begins = (workspace.clock.now() - view.reach - timedelta(days=2)).date()
+        gone = forget(table, "_tile", str(begins), dry_run=dry_run)
+        return Done(joined=gone, freed=clean(table, _unreferenced(workspace), dry_run=dry_run))
 
 
 def _of_small_table(workspace: Workspace, uri: str, dry_run: bool) -> Done:

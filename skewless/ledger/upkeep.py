@@ -62,6 +62,16 @@ def compact(table: DeltaTable) -> int:
     return int(done["numFilesRemoved"]) - int(done["numFilesAdded"])
 
 
+def forget(table: DeltaTable, partition: str, below: str, *, dry_run: bool) -> int:
+    """Take the partitions out of a table that sort below a text; how many files there are fewer."""
+    files = files_of(table)
+    old = int(pc.sum(pc.less(files[f"partition.{partition}"], below)).as_py() or 0)
+    if old and not dry_run:
+        table.delete(f"{partition} < '{below}'")
+        checkpoint(table)
+    return old
+
+
 def checkpoint(table: DeltaTable) -> None:
     """Let readers begin at the newest version; drop log entries that are past the table's own retention."""
     table.create_checkpoint()

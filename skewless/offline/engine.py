@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import or_
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -16,28 +17,19 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
-from skewless.offline.columns import BUCKET, CUTOFF, EVENT, SNAPSHOT
+from skewless.offline.boxes import Box
+from skewless.offline.columns import BUCKET, EVENT, KNOWN, SNAPSHOT
+from skewless.offline.complete import NEWEST as NEWEST
+from skewless.offline.complete import Moment as Moment
+from skewless.offline.complete import complete
 from skewless.offline.kernel import Output, Program
 from skewless.offline.lifetimes import stands_between
 from skewless.offline.pruning import rows_that_may_count
 from skewless.offline.source import quoted
-from skewless.timeline import MICROSECOND, happened, within
-
-NEWEST = (
-    "_sk_newest"  # when the newest row happened that an ask sees within the view's reach; null: it is absent
-)
+from skewless.timeline import MICROSECOND
 
 _BUCKET_ROWS = 250_000
 _LEAST_BUCKETS, _MOST_BUCKETS = 16, 4096
-_ASKS = 1_000_000  # so many are answered by one call of the kernel, which sorts a bucket's rows anew
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A snapshot time and its cutoff, in microseconds."""
-
-    snapshot: int
-    cutoff: int
 
 
 # -- what is asked by somebody ----------------------------------------------------------------------------
@@ -53,7 +45,7 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[st
 
     A null join key is an entity without rows. No answer depends on partitions, order or cores.
     """
-    program = replace(_program(bound), keys=tuple(keys))
+    program = replace(program_of(bound), keys=tuple(keys))
     schema = T.StructType([*asks.schema.fields, *_computed(bound)])
     result, prepared = to_arrow_schema(schema), to_arrow_schema(rows.schema)
 
@@ -65,13 +57,13 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[st
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
     asked = [F.col(quoted(key)).cast(kind) for key, kind in zip(keys, bound.key_types.values(), strict=True)]
-    buckets = _buckets(bound)
-    by_bucket = _bucketed(asks, asked, buckets).cogroup(_bucketed(rows, _row_keys(bound), buckets))
+    buckets = buckets_for(bound.source.size)
+    by_bucket = bucketed(asks, asked, buckets).cogroup(bucketed(rows, row_keys(bound), buckets))
     answered = by_bucket.applyInArrow(of_bucket, schema=schema)
     return answered.select(*map(quoted, asks.columns), *_finished(bound), NEWEST)
 
 
-def _program(bound: BoundView) -> Program:
+def program_of(bound: BoundView) -> Program:
     """The view's program, and the event time of the newest row within its reach."""
     reach = bound.view.reach
     newest = Output(NEWEST, None, EVENT, None, "skip", None if reach is None else reach // MICROSECOND)
@@ -83,18 +75,19 @@ def _computed(bound: BoundView) -> list[T.StructField]:
     return [*fields, T.StructField(NEWEST, T.LongType())]
 
 
-def _row_keys(bound: BoundView) -> list[Column]:
+def row_keys(bound: BoundView) -> list[Column]:
+    """The join keys of the prepared rows."""
     return [F.col(key) for key in bound.row_keys]
 
 
-def _bucketed(frame: DataFrame, keys: Sequence[Column], buckets: int) -> GroupedData:
+def bucketed(frame: DataFrame, keys: Sequence[Column], buckets: int) -> GroupedData:
+    """Rows by the hash of some keys."""
     return frame.withColumn(BUCKET, F.pmod(F.xxhash64(*keys), F.lit(buckets))).groupBy(BUCKET)
 
 
-def _buckets(bound: BoundView) -> int:
-    """As many as keep a bucket's rows within a worker's memory."""
-    wanted = -(-(bound.source.size or 0) // _BUCKET_ROWS)
-    return min(max(wanted, _LEAST_BUCKETS), _MOST_BUCKETS)
+def buckets_for(rows: int | None) -> int:
+    """As many buckets as keep each one's rows within a worker's memory."""
+    return min(max(-(-(rows or 0) // _BUCKET_ROWS), _LEAST_BUCKETS), _MOST_BUCKETS)
 
 
 def _finished(bound: BoundView) -> list[Column]:
@@ -122,41 +115,30 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
              inside the view's reach, in no order
     """
     rows = rows_between(bound, *_edges(moments)).dropna(subset=list(bound.row_keys))
-    program = replace(_program(bound), keys=bound.row_keys)
+    program = replace(program_of(bound), keys=bound.row_keys)
+
+    def of_bucket(rows: pa.Table) -> pa.Table:
+        return complete(program, rows, moments)
+
+    return snapshots_of(bound, rows, of_bucket, buckets_for(bound.source.size))
+
+
+def snapshots_of(
+    bound: BoundView, rows: DataFrame, of_bucket: Callable[[pa.Table], pa.Table], buckets: int
+) -> DataFrame:
+    """Compute snapshots bucket by bucket, as `snapshots` gives them.
+
+    of_bucket  takes rows that share a bucket, and gives row keys, _sk_snapshot, the program's outputs
+    """
     keys = [rows.schema[key] for key in bound.row_keys]
     schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
     wanted = to_arrow_schema(schema)
-
-    def of_bucket(rows: pa.Table) -> pa.Table:
-        return _complete(program, rows, moments).select(wanted.names)
-
-    computed = _bucketed(rows, _row_keys(bound), _buckets(bound)).applyInArrow(of_bucket, schema=schema)
+    computed = bucketed(rows, row_keys(bound), buckets).applyInArrow(
+        lambda bucket: of_bucket(bucket).select(wanted.names), schema=schema
+    )
     named = [F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)]
     fields = [value.alias(name) for value, name in zip(_finished(bound), bound.results, strict=True)]
     return computed.select(*named, SNAPSHOT, *fields)
-
-
-def _complete(program: Program, rows: pa.Table, moments: Sequence[Moment]) -> pa.Table:
-    """Every entity of a bucket that has a visible row within reach at a moment, with its values then."""
-    keys = list(program.row_keys)
-    entities = rows.select(keys).group_by(keys).aggregate([])
-    at_once = max(1, _ASKS // max(1, len(entities)))
-    answered = []
-    for first in range(0, len(moments), at_once):
-        found = kernel.answer(program, _every(entities, moments[first : first + at_once]), rows)
-        answered.append(found.filter(found[NEWEST].is_valid()))
-    return pa.concat_tables(answered)
-
-
-def _every(entities: pa.Table, moments: Sequence[Moment]) -> pa.Table:
-    """Ask of each entity at each moment."""
-    asks = entities.take(pa.array(np.tile(np.arange(len(entities)), len(moments))))
-    for name, times in (
-        (SNAPSHOT, [moment.snapshot for moment in moments]),
-        (CUTOFF, [moment.cutoff for moment in moments]),
-    ):
-        asks = asks.append_column(name, pa.array(np.repeat(np.array(times, dtype=np.int64), len(entities))))
-    return asks
 
 
 def _edges(moments: Sequence[Moment]) -> tuple[Moment, Moment]:
@@ -170,18 +152,23 @@ def _edges(moments: Sequence[Moment]) -> tuple[Moment, Moment]:
 
 def rows_between(bound: BoundView, first: Moment, last: Moment) -> DataFrame:
     """The prepared rows that some snapshot from the first to the last may see; of one moment, those that it sees."""
-    reach = None if bound.view.reach is None else bound.view.reach // MICROSECOND
-    rows = _visible_between(bound, first, last, reach)
-    return rows if reach is None else rows.where(within(F.col(EVENT), F.lit(first.snapshot), F.lit(reach)))
+    reach = bound.view.reach
+    since = None if reach is None else first.snapshot - reach // MICROSECOND
+    return _visible_between(bound, first, Box(last.cutoff, last.snapshot, since))
 
 
 def newest_event(bound: BoundView, moment: Moment) -> int | None:
     """The newest event time that a snapshot sees in its source, however long ago; None where it sees none."""
-    found = _visible_between(bound, moment, moment, None).agg(F.max(EVENT)).first()
+    seen = _visible_between(bound, moment, Box(moment.cutoff, moment.snapshot))
+    found = seen.agg(F.max(EVENT)).first()
     return None if found is None else found[0]
 
 
-def _visible_between(bound: BoundView, first: Moment, last: Moment, reach: int | None) -> DataFrame:
-    source = rows_that_may_count(bound.source, first.snapshot, last.snapshot, last.cutoff, reach)
-    rows = bound.prepared(source).where(stands_between(first.cutoff, last.cutoff))
-    return rows.where(happened(F.col(EVENT), F.lit(last.snapshot)))
+def _visible_between(bound: BoundView, first: Moment, box: Box) -> DataFrame:
+    return rows_inside(bound, [box]).where(stands_between(first.cutoff, box.cutoff))
+
+
+def rows_inside(bound: BoundView, boxes: Sequence[Box]) -> DataFrame:
+    """The prepared rows that lie in some of the boxes."""
+    rows = bound.prepared(rows_that_may_count(bound.source, boxes))
+    return rows.where(reduce(or_, (box.holds(F.col(EVENT), F.col(KNOWN)) for box in boxes)))

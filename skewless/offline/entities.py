@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +19,18 @@ def numbered(
 
     Composite keys compare column by column. The keys of asks are cast to the type of the rows'.
     """
-    codes: Indices | None = None
+    columns = []
     for key, row_key in zip(keys, row_keys, strict=True):
         kind = rows[row_key].type
-        column = pa.chunked_array([*asks[key].cast(kind).chunks, *rows[row_key].chunks], type=kind)
-        found = _numbered(column.combine_chunks())
-        codes = found if codes is None else _paired(codes, found)
-    assert codes is not None
+        columns.append(pa.chunked_array([*asks[key].cast(kind).chunks, *rows[row_key].chunks], type=kind))
+    codes = numbers_of(columns)
     return codes[: len(asks)], codes[len(asks) :]
+
+
+def numbers_of(columns: Sequence[pa.ChunkedArray | pa.Array]) -> Indices:
+    """Number the distinct rows of some columns, from 0, with gaps; -1 where one is null."""
+    first, *others = map(_numbered, columns)
+    return reduce(_paired, others, first)
 
 
 def _paired(one: Indices, two: Indices) -> Indices:

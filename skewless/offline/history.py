@@ -73,7 +73,7 @@ class History:
     def of(cls, rows: pa.Table, owners: Indices, moments: Moments, tie_breakers: Sequence[str]) -> History:
         """Sort the rows."""
         event = instants(rows, EVENT)
-        order = _order(rows, owners, event, tie_breakers)
+        order = ordered(rows, owners, event, tie_breakers)
         owners, event, arrived = (_taken(part, order) for part in (owners, event, instants(rows, KNOWN)))
         entities = max(int(owners.max(initial=-1)), int(moments.owners.max(initial=-1))) + 1
         corrected = rows[SUPERSEDED].null_count < len(rows)
@@ -227,8 +227,11 @@ def _taken(values: Indices, order: Indices | None) -> Indices:
 # -- sorting ----------------------------------------------------------------------------------------------
 
 
-def _order(rows: pa.Table, owners: Indices, event: Indices, tie_breakers: Sequence[str]) -> Indices | None:
-    """Sort by entity and event time; only where both tie, by known time and the columns that are read."""
+def ordered(rows: pa.Table, owners: Indices, event: Indices, tie_breakers: Sequence[str]) -> Indices | None:
+    """The rows by entity, then in the order of *newest*; None: as they stand.
+
+    Sorted by entity and event time; only where both tie, by known time and the columns that are read.
+    """
     key = _by_entity_and_event(owners, event)
     if (key[1:] > key[:-1]).all():
         return None

@@ -33,6 +33,7 @@ class Output:
 
     function  None passes the newest row's value through; then `reach` is the ttl, or None
     n, q      what `last_n` and `quantile` ask for
+    weights   the column that says how many rows a row stands for
     """
 
     name: str
@@ -43,11 +44,12 @@ class Output:
     reach: int | None
     n: int | None = None
     q: Fraction | None = None
+    weights: str | None = None
 
     @property
     def measure(self) -> Measure:
         """What is computed, but for the window's length."""
-        return Measure(self.function, self.column, self.where, self.nulls, self.n, self.q)
+        return Measure(self.function, self.column, self.where, self.nulls, self.n, self.q, self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class _Group:
     """Outputs that aggregate the same rows: of one column, after one filter and one null rule."""
 
     def __init__(self, outputs: Sequence[Output], history: History, rows: pa.Table) -> None:
-        self.outputs, self.history = outputs, history
+        self.outputs, self.history, self.table = outputs, history, rows
         column, where, self.rule = outputs[0].measure.rows_read
         self.column = Column(rows, column, zero=self.rule == "zero") if column else None
         self.accepted = flags(rows, where) if where else None
@@ -136,13 +138,14 @@ class _Group:
     def _whole_and_others(self, measure: Measure, in_place: Treated, reached: Reached) -> pa.Array:
         """Ranges that are seen whole are answered where they stand, others from copies of what is seen."""
         whole = reached.whole
+        weights = Column(self.table, measure.weights, zero=True).numbers if measure.weights else None
         if whole.all():
-            return measure.answer(self.column, in_place, *in_place.ranges(reached.lo, reached.hi))
+            return measure.answer(self.column, in_place, *in_place.ranges(reached.lo, reached.hi), weights)
         lo, hi = in_place.ranges(reached.lo[whole], reached.hi[whole])
-        parts, asks = [measure.answer(self.column, in_place, lo, hi)], [np.flatnonzero(whole)]
+        parts, asks = [measure.answer(self.column, in_place, lo, hi, weights)], [np.flatnonzero(whole)]
         for part, run in self.history.gathered(np.flatnonzero(~whole), reached):
             treated = self._treated(run.rows)
-            parts.append(measure.answer(self.column, treated, *treated.ranges(run.lo, run.hi)))
+            parts.append(measure.answer(self.column, treated, *treated.ranges(run.lo, run.hi), weights))
             asks.append(part)
         order = np.argsort(np.concatenate(asks))
         return pa.concat_arrays(parts).take(pa.array(order))

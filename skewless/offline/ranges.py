@@ -30,6 +30,16 @@ def first_without(holds: Callable[[Indices], Flags], lo: Indices, hi: Indices) -
     return lo
 
 
+def places_of(lo: Indices, hi: Indices) -> Indices:
+    """All places of all ranges, one range after the other.
+
+    >>> places_of(np.array([5, 0]), np.array([7, 1]))
+    array([5, 6, 0])
+    """
+    ends = np.cumsum(hi - lo)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(hi - ends, hi - lo)
+
+
 def counts_before(flags: Flags) -> Indices:
     """For each place, and the end, how many flags before it are set."""
     counts = np.zeros(len(flags) + 1, dtype=np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -24,13 +25,15 @@ from skewless.plan.uris import under
 class SourceRows:
     """The rows of a source at one version of its table (None where the source is not a Delta path).
 
-    size  how many rows the table's log tells of; None: it does not
+    size   how many rows the table's log tells of; None: it does not
+    files  the data files of that version, as its log tells of them; None: it does not, or rows go without their file
     """
 
     source: DeltaSource
     rows: DataFrame
     version: int | None
     size: int | None = None
+    files: pa.Table | None = None
 
     @property
     def types(self) -> dict[str, T.DataType]:
@@ -79,13 +82,11 @@ def read_source(
     """Read a source, of the newest version or the one given; DataError where it is not what the definition says."""
     settled(spark)
     if source.table:
-        rows = _read_table(spark, source)
+        found = SourceRows(source, _read_table(spark, source), None)
     else:
         uri = under(warehouse, source.location)
         table = _table(source, uri, version)
-        version, size = table.version(), _size(table)
-        rows = spark.read.format("delta").option("versionAsOf", version).load(uri)
-    found = SourceRows(source, rows, version, size) if source.path else SourceRows(source, rows, None)
+        found = _read_version(spark, source, uri, table)
     _demand_timestamps(found)
     for column in source.event_id:
         demand_column(found, column, "event_id")
@@ -114,9 +115,15 @@ def _read_table(spark: SparkSession, source: DeltaSource) -> DataFrame:
     return rows
 
 
-def _size(table: DeltaTable) -> int | None:
-    """The number of rows, where the statistics of every file tell it."""
+def _read_version(spark: SparkSession, source: DeltaSource, uri: str, table: DeltaTable) -> SourceRows:
+    rows = spark.read.format("delta").option("versionAsOf", table.version()).load(uri)
     files = files_of(table)
+    whole = "deletionVectors" not in (table.protocol().reader_features or ())
+    return SourceRows(source, rows, table.version(), _size(files), files if whole else None)
+
+
+def _size(files: pa.Table) -> int | None:
+    """The number of rows, where the statistics of every file tell it."""
     counts = files["num_records"] if "num_records" in files.column_names else None
     return None if counts is None or counts.null_count else int(pc.sum(counts).as_py() or 0)
 

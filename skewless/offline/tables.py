@@ -87,20 +87,16 @@ class FeatureTable:
 
         rows  of `engine.snapshots`: join keys, _sk_snapshot in microseconds, fields
         """
-        named = [F.lit(part) for at, revision in revisions.items() for part in (to_micros(at), revision)]
-        at = F.timestamp_micros(F.col(SNAPSHOT))
+        at, revision = _stamps(revisions)
         stamped = rows.select(
-            *self.view.join_keys,
-            at.alias(SNAPSHOT_TIME),
-            F.create_map(*named)[F.col(SNAPSHOT)].alias(REVISION),
-            *self.view.fields,
+            *self.view.join_keys, at.alias(SNAPSHOT_TIME), revision.alias(REVISION), *self.view.fields
         )
-        order = [SNAPSHOT_TIME, REVISION, *self.view.join_keys]
+        order = [SNAPSHOT_TIME, *self.view.join_keys]  # here a snapshot has one revision
         if self._is_of_the_first_layout():
-            append_frame(stamped.sortWithinPartitions(*order), self.uri, REVISION)
+            append_frame(stamped.sortWithinPartitions(REVISION, *order), self.uri, REVISION)
             return
         often = self.view.timetable.longest_interval < timedelta(days=1)
-        period = F.date_format(SNAPSHOT_TIME, "yyyy-MM-dd" if often else "yyyy-MM")
+        period = F.date_format(at, "yyyy-MM-dd" if often else "yyyy-MM")
         ordered = stamped.withColumn(PERIOD, period).sortWithinPartitions(PERIOD, *order)
         append_frame(ordered, self.uri, PERIOD)
 
@@ -158,6 +154,19 @@ class FeatureTable:
                 f"the table of {self.view.name!r} at {self.uri} cannot be read: {first_line(error)}; "
                 f"restore it, or remove it and build again: skewless build {self.view.name}"
             ) from error
+
+
+def _stamps(revisions: Mapping[datetime, str]) -> tuple[Column, Column]:
+    """The snapshot time and the revision of rows with _sk_snapshot.
+
+    One snapshot's are literals, which Spark leaves out of a sort: that by one integer key is then three times as fast.
+    """
+    if len(revisions) == 1:
+        ((at, revision),) = revisions.items()
+        return F.timestamp_micros(F.lit(to_micros(at))), F.lit(revision)
+    named = [F.lit(part) for at, revision in revisions.items() for part in (to_micros(at), revision)]
+    snapshot = F.col(SNAPSHOT)
+    return F.timestamp_micros(snapshot), F.create_map(*named)[snapshot]
 
 
 def _column(told: pa.Table, name: str) -> list[Any]:

@@ -24,6 +24,11 @@ def feature_table(warehouse: str, view: str, fingerprint: str) -> str:
     return under(warehouse, f"features/{view}/{short(fingerprint)}")
 
 
+def tile_table(warehouse: str, view: str, fingerprint: str) -> str:
+    """The table of a view's tiles: what builds keep of days that are over."""
+    return under(warehouse, f"tiles/{view}/{short(fingerprint)}")
+
+
 def ledger_table(warehouse: str, view: str) -> str:
     """The table of a view's events."""
     return under(warehouse, f"ledger/{view}")
