@@ -10,13 +10,13 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.group import GroupedData
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
 from skewless.offline.columns import BUCKET, CUTOFF, EVENT, SNAPSHOT
+from skewless.offline.hot import HotKey, bucket_of_ask, buckets_of_row
 from skewless.offline.kernel import Output, Program
 from skewless.offline.lifetimes import stands_between
 from skewless.offline.pruning import rows_that_may_count
@@ -43,12 +43,15 @@ class Moment:
 # -- what is asked by somebody ----------------------------------------------------------------------------
 
 
-def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[str]) -> DataFrame:
+def answer(
+    asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[str], hot: Sequence[HotKey] = ()
+) -> DataFrame:
     """Give every ask the view's values, as of its snapshot time and cutoff.
 
     asks     the columns `keys`, in the order of the view's join keys, _sk_snapshot and _sk_cutoff (microseconds;
              null: not asked), any other columns                                                          n rows
     rows     of `rows_between`, for moments that cover all that is asked
+    hot      of `hot_keys`, for the same moments: these keys are answered in slices by time
     returns  asks, per field its value of the field's dtype in the column of `results`, and _sk_newest    n rows
 
     A null join key is an entity without rows. No answer depends on partitions, order or cores.
@@ -65,9 +68,10 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[st
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
     asked = [F.col(quoted(key)).cast(kind) for key, kind in zip(keys, bound.key_types.values(), strict=True)]
-    buckets = _buckets(bound)
-    by_bucket = _bucketed(asks, asked, buckets).cogroup(_bucketed(rows, _row_keys(bound), buckets))
-    answered = by_bucket.applyInArrow(of_bucket, schema=schema)
+    rows, there = rows.dropna(subset=list(bound.row_keys)), _row_keys(bound)
+    asks_in = asks.withColumn(BUCKET, bucket_of_ask(hot, asked, bucket(bound, asked))).groupBy(BUCKET)
+    rows_in = rows.withColumn(BUCKET, buckets_of_row(hot, there, bucket(bound, there))).groupBy(BUCKET)
+    answered = asks_in.cogroup(rows_in).applyInArrow(of_bucket, schema=schema)
     return answered.select(*map(quoted, asks.columns), *_finished(bound), NEWEST)
 
 
@@ -87,8 +91,9 @@ def _row_keys(bound: BoundView) -> list[Column]:
     return [F.col(key) for key in bound.row_keys]
 
 
-def _bucketed(frame: DataFrame, keys: Sequence[Column], buckets: int) -> GroupedData:
-    return frame.withColumn(BUCKET, F.pmod(F.xxhash64(*keys), F.lit(buckets))).groupBy(BUCKET)
+def bucket(bound: BoundView, keys: Sequence[Column]) -> Column:
+    """The number of the bucket in which keys are answered, of asks or of rows."""
+    return F.pmod(F.xxhash64(*keys), F.lit(_buckets(bound)))
 
 
 def _buckets(bound: BoundView) -> int:
@@ -130,7 +135,8 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
     def of_bucket(rows: pa.Table) -> pa.Table:
         return _complete(program, rows, moments).select(wanted.names)
 
-    computed = _bucketed(rows, _row_keys(bound), _buckets(bound)).applyInArrow(of_bucket, schema=schema)
+    by_bucket = rows.withColumn(BUCKET, bucket(bound, _row_keys(bound))).groupBy(BUCKET)
+    computed = by_bucket.applyInArrow(of_bucket, schema=schema)
     named = [F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)]
     fields = [value.alias(name) for value, name in zip(_finished(bound), bound.results, strict=True)]
     return computed.select(*named, SNAPSHOT, *fields)
