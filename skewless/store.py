@@ -102,12 +102,14 @@ class FeatureStore:
         explain    adds, per view, <view>__snapshot_time, <view>__how (stored, computed or skipped), and
                    <view>__why_null (absent, expired or null in source)
 
-        Snapshots that nobody built are computed from the source; `report` tells how many, and how to build them.
+        Snapshots that nobody built are computed from the source; `report` tells how many, how to build them, and
+        which views have keys with so many rows that they are answered in slices by time.
 
         UsageError where the spine lacks a column, has null or future times, or a feature is unknown; DataError where
         a source is not what its definition says.
         """
         from skewless.offline.failures import explained
+        from skewless.offline.gauge import answered_in_slices
         from skewless.offline.retrieval import join
         from skewless.offline.spine import as_spark
         from skewless.offline.unbuilt import unbuilt
@@ -117,6 +119,8 @@ class FeatureStore:
             asks = self._asks(spine, features, as_of, explain, timestamp_field)
             for found in unbuilt(asks):
                 self._report(found.told(deployed=self._is_deployed(found.view)))
+            for line in answered_in_slices(asks):
+                self._report(line)
             return join(spine, asks, timestamp_field=timestamp_field, explain=explain)
 
     def _is_deployed(self, view: FeatureView) -> bool:

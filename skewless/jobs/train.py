@@ -183,6 +183,7 @@ class _Made:
 
 def _make(workspace: Workspace, asked: Asked, interval: Interval, report: Report) -> _Made:
     from skewless.offline.asking import Sources
+    from skewless.offline.gauge import answered_in_slices
     from skewless.offline.manifest import manifest_of, unsettled_computed
     from skewless.offline.training import assemble, content
 
@@ -197,6 +198,8 @@ def _make(workspace: Workspace, asked: Asked, interval: Interval, report: Report
         now=workspace.clock.now(),
     )
     _demand_columns(asked.training_set, assembly.columns)
+    for line in answered_in_slices(assembly.asks):
+        report(line)
     unsettled = {view.name: unsettled_snapshots(view, events[view.name], interval) for view in views}
     revision, table = str(uuid.uuid4()), workspace.training_table(asked.training_set, asked.fingerprint)
     table.append(assembly.rows, interval.end, revision)

@@ -11,6 +11,8 @@ from skewless.ledger.events import Event
 from skewless.ledger.scheduled import Stretch, stretches
 from skewless.model import DeltaSource, FeatureView
 from skewless.offline.binding import BoundView
+from skewless.offline.gauge import gauged
+from skewless.offline.hot import LIMITS, Limits
 from skewless.offline.retrieval import Ask
 from skewless.offline.source import SourceRows, read_source
 from skewless.offline.spine import Span, check_columns, check_times
@@ -66,15 +68,23 @@ def check_spine(
 
 
 def seeing(
-    spine: DataFrame, asks: Sequence[Ask], events_of: EventsOf | None, *, timestamp_field: str, now: datetime
+    spine: DataFrame,
+    asks: Sequence[Ask],
+    events_of: EventsOf | None,
+    *,
+    timestamp_field: str,
+    now: datetime,
+    limits: Limits = LIMITS,
 ) -> list[Ask]:
     """The asks with what the spine's rows see: by the schedule and each view's events; without events, each its own.
 
-    Null, future and absurd times are refused, counted in one pass.
+    Null, future and absurd times are refused, counted in one pass. Where much has to be computed from a large source,
+    its hot keys are looked for.
     """
     times = check_times(spine, timestamp_field, now)
     spans = times.spans if times else ()
-    return [ask.seeing(_stretches(ask, spans, events_of) if events_of else None, times) for ask in asks]
+    seen = [ask.seeing(_stretches(ask, spans, events_of) if events_of else None, times) for ask in asks]
+    return gauged(seen, limits)
 
 
 def _stretches(ask: Ask, spans: Sequence[Span], events_of: EventsOf) -> tuple[Stretch, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -193,11 +193,7 @@ class BoundView:
 
         Columns: row keys, _sk_event, _sk_known, _sk_superseded (microseconds), the prepared columns.
         """
-        program = self.program
-        keys = [
-            F.col(quoted(key)).cast(spark_type).alias(name)
-            for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
-        ]
+        program, keys = self.program, self._keys()
         facts, told = self._facts_of(source), source.source
         times = [facts.event.alias(EVENT), facts.known.alias(KNOWN)]
         settled = [F.col(SUPERSEDED)] if self.view.transform and told.event_id else []
@@ -213,6 +209,17 @@ class BoundView:
             rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
         wanted = [*program.row_keys, EVENT, KNOWN, SUPERSEDED, *self.tie_breakers, *self.expressions]
         return rows.select(*wanted).where(F.col(EVENT).isNotNull())
+
+    def keyed(self, source: SourceRows) -> DataFrame:
+        """Row keys and _sk_event of those rows, none null; every version of an event is there, so nothing is sorted."""
+        facts = self._facts_of(source)
+        return facts.rows.select(*self._keys(), facts.event.alias(EVENT)).dropna()
+
+    def _keys(self) -> list[Column]:
+        return [
+            F.col(quoted(key)).cast(spark_type).alias(name)
+            for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
+        ]
 
 
 def _unsuitable(aggregate: Aggregate, read: T.DataType) -> Iterator[str]:

@@ -11,7 +11,6 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.group import GroupedData
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from skewless.model import Field
@@ -22,6 +21,7 @@ from skewless.offline.columns import BUCKET, EVENT, KNOWN, SNAPSHOT
 from skewless.offline.complete import NEWEST as NEWEST
 from skewless.offline.complete import Moment as Moment
 from skewless.offline.complete import complete
+from skewless.offline.hot import HotKey, bucket_of_ask, buckets_of_row
 from skewless.offline.kernel import Output, Program
 from skewless.offline.lifetimes import stands_between
 from skewless.offline.pruning import rows_that_may_count
@@ -35,12 +35,15 @@ _LEAST_BUCKETS, _MOST_BUCKETS = 16, 4096
 # -- what is asked by somebody ----------------------------------------------------------------------------
 
 
-def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[str]) -> DataFrame:
+def answer(
+    asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[str], hot: Sequence[HotKey] = ()
+) -> DataFrame:
     """Give every ask the view's values, as of its snapshot time and cutoff.
 
     asks     the columns `keys`, in the order of the view's join keys, _sk_snapshot and _sk_cutoff (microseconds;
              null: not asked), any other columns                                                          n rows
     rows     of `rows_between`, for moments that cover all that is asked
+    hot      of `hot_keys`, for the same moments: these keys are answered in slices by time
     returns  asks, per field its value of the field's dtype in the column of `results`, and _sk_newest    n rows
 
     A null join key is an entity without rows. No answer depends on partitions, order or cores.
@@ -57,9 +60,10 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[st
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
     asked = [F.col(quoted(key)).cast(kind) for key, kind in zip(keys, bound.key_types.values(), strict=True)]
-    buckets = buckets_for(bound.source.size)
-    by_bucket = bucketed(asks, asked, buckets).cogroup(bucketed(rows, row_keys(bound), buckets))
-    answered = by_bucket.applyInArrow(of_bucket, schema=schema)
+    rows, there, size = rows.dropna(subset=list(bound.row_keys)), row_keys(bound), bound.source.size
+    asks_in = asks.withColumn(BUCKET, bucket_of_ask(hot, asked, bucket(asked, size))).groupBy(BUCKET)
+    rows_in = rows.withColumn(BUCKET, buckets_of_row(hot, there, bucket(there, size))).groupBy(BUCKET)
+    answered = asks_in.cogroup(rows_in).applyInArrow(of_bucket, schema=schema)
     return answered.select(*map(quoted, asks.columns), *_finished(bound), NEWEST)
 
 
@@ -80,12 +84,12 @@ def row_keys(bound: BoundView) -> list[Column]:
     return [F.col(key) for key in bound.row_keys]
 
 
-def bucketed(frame: DataFrame, keys: Sequence[Column], buckets: int) -> GroupedData:
-    """Rows by the hash of some keys."""
-    return frame.withColumn(BUCKET, F.pmod(F.xxhash64(*keys), F.lit(buckets))).groupBy(BUCKET)
+def bucket(keys: Sequence[Column], rows: int | None) -> Column:
+    """The number of the bucket of some keys, where so many rows are to be divided."""
+    return F.pmod(F.xxhash64(*keys), F.lit(_buckets(rows)))
 
 
-def buckets_for(rows: int | None) -> int:
+def _buckets(rows: int | None) -> int:
     """As many buckets as keep each one's rows within a worker's memory."""
     return min(max(-(-(rows or 0) // _BUCKET_ROWS), _LEAST_BUCKETS), _MOST_BUCKETS)
 
@@ -120,22 +124,22 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
     def of_bucket(rows: pa.Table) -> pa.Table:
         return complete(program, rows, moments)
 
-    return snapshots_of(bound, rows, of_bucket, buckets_for(bound.source.size))
+    return snapshots_of(bound, rows, of_bucket, bound.source.size)
 
 
 def snapshots_of(
-    bound: BoundView, rows: DataFrame, of_bucket: Callable[[pa.Table], pa.Table], buckets: int
+    bound: BoundView, rows: DataFrame, of_bucket: Callable[[pa.Table], pa.Table], size: int | None
 ) -> DataFrame:
     """Compute snapshots bucket by bucket, as `snapshots` gives them.
 
     of_bucket  takes rows that share a bucket, and gives row keys, _sk_snapshot, the program's outputs
+    size       about how many rows there are
     """
     keys = [rows.schema[key] for key in bound.row_keys]
     schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
     wanted = to_arrow_schema(schema)
-    computed = bucketed(rows, row_keys(bound), buckets).applyInArrow(
-        lambda bucket: of_bucket(bucket).select(wanted.names), schema=schema
-    )
+    by_bucket = rows.withColumn(BUCKET, bucket(row_keys(bound), size)).groupBy(BUCKET)
+    computed = by_bucket.applyInArrow(lambda rows: of_bucket(rows).select(wanted.names), schema=schema)
     named = [F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)]
     fields = [value.alias(name) for value, name in zip(_finished(bound), bound.results, strict=True)]
     return computed.select(*named, SNAPSHOT, *fields)

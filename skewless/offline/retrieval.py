@@ -15,6 +15,7 @@ from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
 from skewless.offline.columns import CUTOFF, SNAPSHOT
 from skewless.offline.engine import NEWEST, Moment, answer, rows_between
+from skewless.offline.hot import HotKey
 from skewless.offline.looking import ABSENT, NULL_IN_SOURCE, Look, Looking
 from skewless.offline.seen import Finder
 from skewless.offline.slices import sliced
@@ -37,6 +38,7 @@ class Ask:
     keys       the spine's key columns, in the order of the view's join keys: other names than theirs for an alias
     stretches  which snapshot is seen when, covering the spine's times; None asks for the event's own instant
     times      where the spine's rows lie in time; None: it is empty
+    hot        keys with so many rows that they are answered in slices by time
     """
 
     prefix: str
@@ -46,10 +48,27 @@ class Ask:
     keys: tuple[str, ...]
     stretches: tuple[Stretch, ...] | None = None
     times: SpineTimes | None = None
+    hot: tuple[HotKey, ...] = ()
 
     def seeing(self, stretches: tuple[Stretch, ...] | None, times: SpineTimes | None) -> Ask:
         """The same, with what is seen when."""
         return replace(self, stretches=stretches, times=times)
+
+    @property
+    def moments(self) -> tuple[Moment, Moment] | None:
+        """The first and the last that have to be computed; None: there are none."""
+        if self.times is None:
+            return None
+        if self.stretches is None:
+            moments = [Moment(to_micros(t), to_micros(t)) for t in (self.times.first, self.times.last)]
+            return moments[0], moments[1]
+        computed = [stretch.seen.snapshot_time for stretch in self.stretches if stretch.seen.revision is None]
+        if not computed:
+            return None
+        delay, first, last = self.bound.view.source.data_delay, min(computed), max(computed)
+        return Moment(to_micros(first), to_micros(first + delay)), Moment(
+            to_micros(last), to_micros(last + delay)
+        )
 
     @property
     def added(self) -> tuple[str, ...]:
@@ -77,8 +96,8 @@ def join(spine: DataFrame, asks: Sequence[Ask], *, timestamp_field: str, explain
     looks = [_look(ask, number, explain=explain) for number, ask in enumerate(asks)]
     rows = _looked_up(spine.toDF(*columns), looks, asks, plain[timestamp_field])
     for ask, look in zip(asks, looks, strict=True):
-        if look.computes and ask.times is not None:
-            rows = _computed(rows, ask, look, explain=explain)
+        if ask.moments is not None:
+            rows = _computed(rows, ask, look, ask.moments, explain=explain)
     for ask in asks:
         columns += [*ask.added, *(ask.explained if explain else ())]
     return rows.select(*map(quoted, columns)).toDF(*spine.columns, *columns[len(plain) :])
@@ -130,12 +149,14 @@ def _looked_up(
 # -- what is computed -------------------------------------------------------------------------------------
 
 
-def _computed(rows: DataFrame, ask: Ask, look: Look, *, explain: bool) -> DataFrame:
+def _computed(
+    rows: DataFrame, ask: Ask, look: Look, moments: tuple[Moment, Moment], *, explain: bool
+) -> DataFrame:
     """Fill in one view's features where the snapshot has to be computed from its source."""
     snapshot, cutoff = look.moment
     kept = [name for name in rows.columns if name not in look.moment]
     asked = rows.withColumnsRenamed({snapshot: SNAPSHOT, cutoff: CUTOFF})
-    answered = answer(asked, _source_rows(ask), ask.bound, ask.keys)
+    answered = answer(asked, rows_between(ask.bound, *moments), ask.bound, ask.keys, ask.hot)
     chosen = {name: F.col(quoted(name)) for name in kept}
     here = F.col(SNAPSHOT).isNotNull()
     values = [F.col(ask.bound.results[name]) for name in ask.fields]
@@ -150,16 +171,3 @@ def _computed(rows: DataFrame, ask: Ask, look: Look, *, explain: bool) -> DataFr
 def _why_null(values: Sequence[Column]) -> Column:
     some_null = reduce(lambda one, two: one | two, (value.isNull() for value in values))
     return F.when(some_null & F.col(NEWEST).isNull(), ABSENT).when(some_null, NULL_IN_SOURCE)
-
-
-def _source_rows(ask: Ask) -> DataFrame:
-    """The source's rows that some computed snapshot may see."""
-    delay = ask.bound.view.source.data_delay
-    if ask.stretches is None:
-        assert ask.times is not None, "an empty spine asks for nothing"
-        moments = [Moment(to_micros(t), to_micros(t)) for t in (ask.times.first, ask.times.last)]
-    else:
-        computed = [stretch.seen.snapshot_time for stretch in ask.stretches if stretch.seen.revision is None]
-        edges = (min(computed), max(computed))
-        moments = [Moment(to_micros(t), to_micros(t + delay)) for t in edges]
-    return rows_between(ask.bound, *moments)

@@ -19,7 +19,7 @@ from skewless.ledger.delta import files_of, open_table
 from skewless.offline import engine
 from skewless.offline.binding import BoundView
 from skewless.offline.boxes import Box
-from skewless.offline.columns import EVENT, KNOWN, SUPERSEDED
+from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED
 from skewless.offline.complete import Moment
 from skewless.offline.source_files import SourceFiles
 from skewless.offline.tables import append_frame
@@ -73,7 +73,7 @@ def snapshot(bound: BoundView, moment: Moment, tiles: Tiles, report: Callable[[s
         there = tiles.names()
     names = [there[prefix] for prefix in wanted.values() if prefix in there]
     rows, read = _rows(bound, tiled, tiles, names), files.rows_of(tiled.boxes) + tiles.rows(names)
-    return engine.snapshots_of(bound, rows, _answering(tiled, bound), engine.buckets_for(read))
+    return engine.snapshots_of(bound, rows, _answering(tiled, bound), read)
 
 
 def _tiled(
@@ -122,9 +122,8 @@ def _made(bound: BoundView, tiled: TiledSnapshot, named: Mapping[int, str], file
 
     # Pieces lie within a day, so a key that has most of the rows is divided by days.
     keys = [*engine.row_keys(bound), _day(tiling)]
-    made = engine.bucketed(rows, keys, engine.buckets_for(files.rows_of(boxes))).applyInArrow(
-        of_bucket, schema
-    )
+    by_bucket = rows.withColumn(BUCKET, engine.bucket(keys, files.rows_of(boxes))).groupBy(BUCKET)
+    made = by_bucket.applyInArrow(of_bucket, schema)
     names = F.create_map(*(F.lit(part) for pair in named.items() for part in pair))
     return made.withColumn(TILE, names[_day(tiling)]).repartition(TILE).sortWithinPartitions(EVENT)
 
