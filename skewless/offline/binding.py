@@ -188,6 +188,22 @@ class BoundView:
         origin = self.view.origin
         return f"{origin.file}:{origin.line}: feature view {self.view.name!r}: {part}"
 
+    @cached_property
+    def copies(self) -> dict[str, str | None]:
+        """Prepared columns that need not travel to the kernel: of which one each is a copy; None: it is all null."""
+        told, facts = self.source.source, self.facts.types
+        columns = {text.strip("`").lower(): name for name, text in self.expressions.items()}
+        found: dict[str, str | None] = {
+            name: columns[column.lower()]
+            for name, column in self.tie_breakers.items()
+            if column.lower() in columns and not isinstance(facts[column], NESTED)
+        }
+        if told.created_timestamp_column is None:
+            found[KNOWN] = EVENT
+        if not told.event_id:
+            found[SUPERSEDED] = None
+        return found
+
     def prepared(self, source: SourceRows) -> DataFrame:
         """The rows of the view's source, or some of them, whose event time is known, ready for the kernel.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Context
 from functools import cached_property
 
@@ -26,6 +27,17 @@ def array_of(rows: pa.Table, name: str) -> pa.Array:
     """A column in one piece."""
     column = rows[name].combine_chunks()
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def restored(rows: pa.Table, copies: Mapping[str, str | None]) -> pa.Table:
+    """Rows with the columns that did not travel.
+
+    copies  by name, of which other column each is a copy; None: it is all null
+    """
+    for name, original in copies.items():
+        column = pa.nulls(len(rows), pa.int64()) if original is None else rows[original]
+        rows = rows.append_column(name, column)
+    return rows
 
 
 def instants(rows: pa.Table, name: str) -> Indices:

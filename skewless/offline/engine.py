@@ -17,7 +17,7 @@ from skewless.model import Field
 from skewless.offline import kernel
 from skewless.offline.binding import BoundView
 from skewless.offline.boxes import Box
-from skewless.offline.columns import BUCKET, EVENT, KNOWN, SNAPSHOT
+from skewless.offline.columns import BUCKET, EVENT, KNOWN, SNAPSHOT, restored
 from skewless.offline.complete import NEWEST as NEWEST
 from skewless.offline.complete import Moment as Moment
 from skewless.offline.complete import complete
@@ -48,7 +48,7 @@ def answer(
 
     A null join key is an entity without rows. No answer depends on partitions, order or cores.
     """
-    program = replace(program_of(bound), keys=tuple(keys))
+    program, copies = replace(program_of(bound), keys=tuple(keys)), bound.copies
     schema = T.StructType([*asks.schema.fields, *_computed(bound)])
     result, prepared = to_arrow_schema(schema), to_arrow_schema(rows.schema)
 
@@ -56,14 +56,14 @@ def answer(
         """Spark gives a side without rows as a table without columns."""
         if not asks.num_columns:
             return result.empty_table()
-        rows = rows if rows.num_columns else prepared.empty_table()
+        rows = restored(rows, copies) if rows.num_columns else prepared.empty_table()
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
     asked = [F.col(quoted(key)).cast(kind) for key, kind in zip(keys, bound.key_types.values(), strict=True)]
     rows, there, size = rows.dropna(subset=list(bound.row_keys)), row_keys(bound), bound.source.size
     asks_in = asks.withColumn(BUCKET, bucket_of_ask(hot, asked, bucket(asked, size))).groupBy(BUCKET)
-    rows_in = rows.withColumn(BUCKET, buckets_of_row(hot, there, bucket(there, size))).groupBy(BUCKET)
-    answered = asks_in.cogroup(rows_in).applyInArrow(of_bucket, schema=schema)
+    rows_in = rows.withColumn(BUCKET, buckets_of_row(hot, there, bucket(there, size))).drop(*copies)
+    answered = asks_in.cogroup(rows_in.groupBy(BUCKET)).applyInArrow(of_bucket, schema=schema)
     return answered.select(*map(quoted, asks.columns), *_finished(bound), NEWEST)
 
 
@@ -119,12 +119,12 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
              inside the view's reach, in no order
     """
     rows = rows_between(bound, *_edges(moments)).dropna(subset=list(bound.row_keys))
-    program = replace(program_of(bound), keys=bound.row_keys)
+    program, copies = replace(program_of(bound), keys=bound.row_keys), bound.copies
 
     def of_bucket(rows: pa.Table) -> pa.Table:
-        return complete(program, rows, moments)
+        return complete(program, restored(rows, copies), moments)
 
-    return snapshots_of(bound, rows, of_bucket, bound.source.size)
+    return snapshots_of(bound, rows.drop(*copies), of_bucket, bound.source.size)
 
 
 def snapshots_of(

@@ -19,7 +19,7 @@ from skewless.ledger.delta import files_of, open_table
 from skewless.offline import engine
 from skewless.offline.binding import BoundView
 from skewless.offline.boxes import Box
-from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED
+from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED, restored
 from skewless.offline.complete import Moment
 from skewless.offline.source_files import SourceFiles
 from skewless.offline.tables import append_frame
@@ -115,14 +115,16 @@ def _made(bound: BoundView, tiled: TiledSnapshot, named: Mapping[int, str], file
     boxes = [tiled.known_on(first, last) for first, last in _stretches(sorted(named))]
     rows = engine.rows_inside(bound, boxes).dropna(subset=list(bound.row_keys))
     schema = _schema(tiled.tiling, rows.schema)
-    wanted, tiling = to_arrow_schema(schema), tiled.tiling
+    wanted, tiling, copies = to_arrow_schema(schema), tiled.tiling, bound.copies
 
     def of_bucket(rows: pa.Table) -> pa.Table:
-        return tiles_of(tiling, rows).select(wanted.names)
+        return tiles_of(tiling, restored(rows, copies)).select(wanted.names)
 
     # Pieces lie within a day, so a key that has most of the rows is divided by days.
     keys = [*engine.row_keys(bound), _day(tiling)]
-    by_bucket = rows.withColumn(BUCKET, engine.bucket(keys, files.rows_of(boxes))).groupBy(BUCKET)
+    by_bucket = (
+        rows.withColumn(BUCKET, engine.bucket(keys, files.rows_of(boxes))).drop(*copies).groupBy(BUCKET)
+    )
     made = by_bucket.applyInArrow(of_bucket, schema)
     names = F.create_map(*(F.lit(part) for pair in named.items() for part in pair))
     return made.withColumn(TILE, names[_day(tiling)]).repartition(TILE).sortWithinPartitions(EVENT)
