@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -194,25 +194,28 @@ class BoundView:
         Columns: row keys, _sk_event, _sk_known, _sk_superseded (microseconds), the prepared columns.
         """
         program = self.program
-        keys = [
-            F.col(quoted(key)).cast(spark_type).alias(name)
-            for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
-        ]
         facts, told = self._facts_of(source), source.source
         times = [facts.event.alias(EVENT), facts.known.alias(KNOWN)]
         settled = [F.col(SUPERSEDED)] if self.view.transform and told.event_id else []
         ids = [F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(told.event_id)]
         gone = [] if settled else [deleted(facts).alias(DELETED)]
-        ties = [
-            orderable(column, facts.types[column]).alias(name) for name, column in self.tie_breakers.items()
-        ]
         prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
-        columns = [*keys, *times, *(settled or ids), *gone, *ties, *prepared]
+        read = [column.alias(name) for name, column in (self.keys_read() | self.ties_read(facts)).items()]
+        columns = [*times, *(settled or ids), *gone, *read, *prepared]
         rows = facts.rows.select(*columns).where(F.col(KNOWN).isNotNull())
         if not settled:
             rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
         wanted = [*program.row_keys, EVENT, KNOWN, SUPERSEDED, *self.tie_breakers, *self.expressions]
         return rows.select(*wanted).where(F.col(EVENT).isNotNull())
+
+    def keys_read(self) -> dict[str, Column]:
+        """The row keys by name, as they are computed from a row."""
+        typed = zip(self.row_keys, self.key_types.items(), strict=True)
+        return {name: F.col(quoted(key)).cast(kind) for name, (key, kind) in typed}
+
+    def ties_read(self, facts: SourceRows) -> dict[str, Column]:
+        """The tie-breakers by name, as they are computed from a row."""
+        return {name: orderable(column, facts.types[column]) for name, column in self.tie_breakers.items()}
 
 
 def _unsuitable(aggregate: Aggregate, read: T.DataType) -> Iterator[str]:

@@ -65,7 +65,7 @@ def answer(asks: DataFrame, rows: DataFrame, bound: BoundView, keys: Sequence[st
         return kernel.answer(program, asks.drop_columns([BUCKET]), rows)
 
     asked = [F.col(quoted(key)).cast(kind) for key, kind in zip(keys, bound.key_types.values(), strict=True)]
-    buckets = _buckets(bound)
+    buckets = buckets_of(bound)
     by_bucket = _bucketed(asks, asked, buckets).cogroup(_bucketed(rows, _row_keys(bound), buckets))
     answered = by_bucket.applyInArrow(of_bucket, schema=schema)
     return answered.select(*map(quoted, asks.columns), *_finished(bound), NEWEST)
@@ -91,14 +91,17 @@ def _bucketed(frame: DataFrame, keys: Sequence[Column], buckets: int) -> Grouped
     return frame.withColumn(BUCKET, F.pmod(F.xxhash64(*keys), F.lit(buckets))).groupBy(BUCKET)
 
 
-def _buckets(bound: BoundView) -> int:
+def buckets_of(bound: BoundView) -> int:
     """As many as keep a bucket's rows within a worker's memory."""
     wanted = -(-(bound.source.size or 0) // _BUCKET_ROWS)
     return min(max(wanted, _LEAST_BUCKETS), _MOST_BUCKETS)
 
 
-def _finished(bound: BoundView) -> list[Column]:
-    return [_cast(F.col(name), bound.view.fields[item]).alias(name) for item, name in bound.results.items()]
+def _finished(bound: BoundView, computed: str = "") -> list[Column]:
+    return [
+        _cast(F.col(f"{computed}{name}"), bound.view.fields[item]).alias(name)
+        for item, name in bound.results.items()
+    ]
 
 
 def _cast(value: Column, item: Field) -> Column:
@@ -122,21 +125,36 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
              inside the view's reach, in no order
     """
     rows = rows_between(bound, *_edges(moments)).dropna(subset=list(bound.row_keys))
-    program = replace(_program(bound), keys=bound.row_keys)
-    keys = [rows.schema[key] for key in bound.row_keys]
-    schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
+    program, schema = completing(bound)
     wanted = to_arrow_schema(schema)
 
     def of_bucket(rows: pa.Table) -> pa.Table:
-        return _complete(program, rows, moments).select(wanted.names)
+        return complete(program, rows, moments).select(wanted.names)
 
-    computed = _bucketed(rows, _row_keys(bound), _buckets(bound)).applyInArrow(of_bucket, schema=schema)
-    named = [F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)]
-    fields = [value.alias(name) for value, name in zip(_finished(bound), bound.results, strict=True)]
-    return computed.select(*named, SNAPSHOT, *fields)
+    computed = _bucketed(rows, _row_keys(bound), buckets_of(bound)).applyInArrow(of_bucket, schema=schema)
+    return computed.select(*finished(bound))
 
 
-def _complete(program: Program, rows: pa.Table, moments: Sequence[Moment]) -> pa.Table:
+def completing(bound: BoundView) -> tuple[Program, T.StructType]:
+    """The program by which `complete` gives the state of a view, and the columns of what it gives."""
+    kinds = {"string": T.StringType(), "bigint": T.LongType()}
+    keys = [
+        T.StructField(name, kinds[kind])
+        for name, kind in zip(bound.row_keys, bound.key_types.values(), strict=True)
+    ]
+    schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
+    return replace(_program(bound), keys=bound.row_keys), schema
+
+
+def finished(bound: BoundView, computed: str = "") -> list[Column]:
+    """The columns of a snapshot, of what the kernel computed; `computed` tells of a struct that holds it: `name.`."""
+    row_keys = zip(bound.row_keys, bound.view.join_keys, strict=True)
+    keys = [F.col(f"{computed}{row_key}").alias(key) for row_key, key in row_keys]
+    values = zip(_finished(bound, computed), bound.results, strict=True)
+    return [*keys, F.col(f"{computed}{SNAPSHOT}"), *(value.alias(name) for value, name in values)]
+
+
+def complete(program: Program, rows: pa.Table, moments: Sequence[Moment]) -> pa.Table:
     """Every entity of a bucket that has a visible row within reach at a moment, with its values then."""
     keys = list(program.row_keys)
     entities = rows.select(keys).group_by(keys).aggregate([])
