@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +54,14 @@ def show_receipt(receipt: Any, as_json: bool) -> None:
     if as_json:
         report(str(receipt))
     show(receipt, str(receipt), as_json)
+
+
+def show_receipts(receipts: Sequence[Any], as_json: bool) -> None:
+    """Print several receipts, one after the other; as JSON, in one list."""
+    words = "\n".join(map(str, receipts))
+    if as_json:
+        report(words)
+    show(receipts, words, as_json)
 
 
 def show_error(error: SkewlessError, *, as_json: bool) -> None:

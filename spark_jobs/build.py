@@ -1,4 +1,4 @@
-"""`skewless build` as a script for spark-submit: the same arguments, the same receipt, as JSON."""
+"""`skewless build` as a script for spark-submit: the same arguments, the same receipts, as JSON."""
 
 import sys
 

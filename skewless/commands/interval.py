@@ -7,12 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from skewless.commands.options import AsJson, Reason, SnapshotTime, View, good_workspace
-from skewless.console import instant, report, show_receipt
+from skewless.console import instant, report, show_receipt, show_receipts
 from skewless.errors import UsageError
 
 
 def build(
-    view: View,
+    views: Annotated[
+        list[str],
+        typer.Argument(metavar="VIEW...", help="Names of feature views of one source and schedule."),
+    ],
     snapshot_time: SnapshotTime = None,
     known_until: Annotated[
         str | None,
@@ -22,16 +25,18 @@ def build(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compute a snapshot and append it as a revision.
+    """Compute a snapshot and append it as a revision: of one view, or of several that read their source once.
 
     Example: skewless build transaction_stats --snapshot-time 2026-07-01T10:00Z
     """
     from skewless import jobs
 
-    workspace = good_workspace()
+    workspace, at = good_workspace(), instant(snapshot_time)
     until = workspace.clock.now() if known_until == "now" else instant(known_until)
-    receipt = jobs.build(workspace, view, instant(snapshot_time), known_until=until, report=report)
-    show_receipt(receipt, as_json)
+    if len(views) > 1:
+        show_receipts(jobs.build_together(workspace, views, at, known_until=until, report=report), as_json)
+    else:
+        show_receipt(jobs.build(workspace, views[0], at, known_until=until, report=report), as_json)
 
 
 def check(view: View, snapshot_time: SnapshotTime = None, as_json: AsJson = False) -> None:

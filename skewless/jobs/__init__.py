@@ -10,6 +10,7 @@ from skewless.jobs.publish import publish
 from skewless.jobs.receipts import to_json
 from skewless.jobs.replay import replay
 from skewless.jobs.status import ViewStatus, status
+from skewless.jobs.together import build_together
 from skewless.jobs.train import accept_training, train
 from skewless.jobs.training import training_rows, write_rows
 from skewless.jobs.validate import validate
@@ -20,6 +21,7 @@ __all__ = [
     "accept_training",
     "backfill",
     "build",
+    "build_together",
     "check",
     "expire",
     "hold",

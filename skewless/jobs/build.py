@@ -45,7 +45,7 @@ def build(
 
     view = workspace.repo.view(view_name)
     at = workspace.snapshot_time(view, snapshot_time)
-    cutoff = _cutoff(workspace, view, at, known_until)
+    cutoff = cutoff_of(workspace, view, at, known_until)
     ledger = workspace.ledger(view)
     ledger.read()  # one that cannot be read is told before the work, and not after it
     doing = f"building {view.name} at {format_instant(at)}"
@@ -54,14 +54,22 @@ def build(
         source = read_source(workspace.spark, view.source, workspace.settings.warehouse)
         (built,) = append_revisions(workspace, BoundView(view, source), {at: cutoff}, report)
         null_event_times = source.null_event_times()
-    ((entered, is_new),) = enter_builds(workspace, view, ledger, [replace(built, known_until=known_until)])
+    return entered_as(workspace, view, ledger, replace(built, known_until=known_until), null_event_times)
+
+
+def entered_as(
+    workspace: Workspace, view: FeatureView, ledger: Ledger, built: Event, null_event_times: int
+) -> Built:
+    """Tell the ledger of one build, and give the receipt of the revision that it is."""
+    assert built.snapshot_time is not None, "a build has one"
+    ((entered, is_new),) = enter_builds(workspace, view, ledger, [built])
     return Built(
         view=view.name,
-        snapshot_time=at,
+        snapshot_time=built.snapshot_time,
         revision=entered.revision or "",
         rows=built.rows or 0,
         content_hash=built.content_hash or "",
-        source_version=source.version,
+        source_version=built.source_version,
         fingerprint=fingerprint(view),
         known_until=entered.known_until,
         usable_from=entered.usable_from,
@@ -77,8 +85,15 @@ def append_revisions(
 
     cutoffs  by snapshot time: what was known before then counts
     """
-    table, revisions = workspace.feature_table(bound.view), {at: str(uuid.uuid4()) for at in cutoffs}
-    table.append(_computed(workspace, bound, cutoffs, report), revisions)
+    return append_states(workspace, bound, _computed(workspace, bound, cutoffs, report), list(cutoffs))
+
+
+def append_states(
+    workspace: Workspace, bound: BoundView, states: DataFrame, times: Sequence[datetime]
+) -> list[Event]:
+    """Append the states of a view at those snapshot times, each as a new revision; give their `built` events."""
+    table, revisions = workspace.feature_table(bound.view), {at: str(uuid.uuid4()) for at in times}
+    table.append(states, revisions)
     contents = table.contents(workspace.spark, list(revisions.values()))
     return [
         Event(
@@ -123,7 +138,10 @@ def enter_builds(
     return [(entry, entry.revision == event.revision) for entry, event in zip(entries, built, strict=True)]
 
 
-def _cutoff(workspace: Workspace, view: FeatureView, at: datetime, known_until: datetime | None) -> datetime:
+def cutoff_of(
+    workspace: Workspace, view: FeatureView, at: datetime, known_until: datetime | None
+) -> datetime:
+    """What was known before then counts; UsageError where that has still to come, or takes knowledge away."""
     cutoff = at + view.source.data_delay
     workspace.demand_past(view, at, cutoff, "built")
     if known_until is None:

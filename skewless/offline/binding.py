@@ -209,17 +209,15 @@ class BoundView:
 
         Columns: row keys, _sk_event, _sk_known, _sk_superseded (microseconds), the prepared columns.
         """
-        program, keys = self.program, self._keys()
+        program = self.program
         facts, told = self._facts_of(source), source.source
         times = [facts.event.alias(EVENT), facts.known.alias(KNOWN)]
         settled = [F.col(SUPERSEDED)] if self.view.transform and told.event_id else []
         ids = [F.col(quoted(column)).alias(f"_sk_id{n}") for n, column in enumerate(told.event_id)]
         gone = [] if settled else [deleted(facts).alias(DELETED)]
-        ties = [
-            orderable(column, facts.types[column]).alias(name) for name, column in self.tie_breakers.items()
-        ]
         prepared = [F.expr(text).alias(name) for name, text in self.expressions.items()]
-        columns = [*keys, *times, *(settled or ids), *gone, *ties, *prepared]
+        read = [column.alias(name) for name, column in (self.keys_read() | self.ties_read(facts)).items()]
+        columns = [*times, *(settled or ids), *gone, *read, *prepared]
         rows = facts.rows.select(*columns).where(F.col(KNOWN).isNotNull())
         if not settled:
             rows = with_lifetimes(rows, len(ids), [*program.tie_breakers, *program.row_keys])
@@ -229,13 +227,17 @@ class BoundView:
     def keyed(self, source: SourceRows) -> DataFrame:
         """Row keys and _sk_event of those rows, none null; every version of an event is there, so nothing is sorted."""
         facts = self._facts_of(source)
-        return facts.rows.select(*self._keys(), facts.event.alias(EVENT)).dropna()
+        keys = [column.alias(name) for name, column in self.keys_read().items()]
+        return facts.rows.select(*keys, facts.event.alias(EVENT)).dropna()
 
-    def _keys(self) -> list[Column]:
-        return [
-            F.col(quoted(key)).cast(spark_type).alias(name)
-            for name, (key, spark_type) in zip(self.row_keys, self.key_types.items(), strict=True)
-        ]
+    def keys_read(self) -> dict[str, Column]:
+        """The row keys by name, as they are computed from a row."""
+        typed = zip(self.row_keys, self.key_types.items(), strict=True)
+        return {name: F.col(quoted(key)).cast(kind) for name, (key, kind) in typed}
+
+    def ties_read(self, facts: SourceRows) -> dict[str, Column]:
+        """The tie-breakers by name, as they are computed from a row."""
+        return {name: orderable(column, facts.types[column]) for name, column in self.tie_breakers.items()}
 
 
 def _unsuitable(aggregate: Aggregate, read: T.DataType) -> Iterator[str]:

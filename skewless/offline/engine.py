@@ -86,16 +86,19 @@ def row_keys(bound: BoundView) -> list[Column]:
 
 def bucket(keys: Sequence[Column], rows: int | None) -> Column:
     """The number of the bucket of some keys, where so many rows are to be divided."""
-    return F.pmod(F.xxhash64(*keys), F.lit(_buckets(rows)))
+    return F.pmod(F.xxhash64(*keys), F.lit(buckets_for(rows)))
 
 
-def _buckets(rows: int | None) -> int:
+def buckets_for(rows: int | None) -> int:
     """As many buckets as keep each one's rows within a worker's memory."""
     return min(max(-(-(rows or 0) // _BUCKET_ROWS), _LEAST_BUCKETS), _MOST_BUCKETS)
 
 
-def _finished(bound: BoundView) -> list[Column]:
-    return [_cast(F.col(name), bound.view.fields[item]).alias(name) for item, name in bound.results.items()]
+def _finished(bound: BoundView, computed: str = "") -> list[Column]:
+    return [
+        _cast(F.col(f"{computed}{name}"), bound.view.fields[item]).alias(name)
+        for item, name in bound.results.items()
+    ]
 
 
 def _cast(value: Column, item: Field) -> Column:
@@ -119,30 +122,46 @@ def snapshots(bound: BoundView, moments: Sequence[Moment]) -> DataFrame:
              inside the view's reach, in no order
     """
     rows = rows_between(bound, *_edges(moments)).dropna(subset=list(bound.row_keys))
-    program, copies = replace(program_of(bound), keys=bound.row_keys), bound.copies
+    copies = bound.copies
 
-    def of_bucket(rows: pa.Table) -> pa.Table:
+    def of_bucket(program: Program, rows: pa.Table) -> pa.Table:
         return complete(program, restored(rows, copies), moments)
 
     return snapshots_of(bound, rows.drop(*copies), of_bucket, bound.source.size)
 
 
 def snapshots_of(
-    bound: BoundView, rows: DataFrame, of_bucket: Callable[[pa.Table], pa.Table], size: int | None
+    bound: BoundView, rows: DataFrame, of_bucket: Callable[[Program, pa.Table], pa.Table], size: int | None
 ) -> DataFrame:
     """Compute snapshots bucket by bucket, as `snapshots` gives them.
 
     of_bucket  takes rows that share a bucket, and gives row keys, _sk_snapshot, the program's outputs
     size       about how many rows there are
     """
-    keys = [rows.schema[key] for key in bound.row_keys]
-    schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
-    wanted = to_arrow_schema(schema)
+    program, schema = completing(bound)
+    names = schema.names
     by_bucket = rows.withColumn(BUCKET, bucket(row_keys(bound), size)).groupBy(BUCKET)
-    computed = by_bucket.applyInArrow(lambda rows: of_bucket(rows).select(wanted.names), schema=schema)
-    named = [F.col(row).alias(key) for row, key in zip(bound.row_keys, bound.view.join_keys, strict=True)]
-    fields = [value.alias(name) for value, name in zip(_finished(bound), bound.results, strict=True)]
-    return computed.select(*named, SNAPSHOT, *fields)
+    computed = by_bucket.applyInArrow(lambda rows: of_bucket(program, rows).select(names), schema=schema)
+    return computed.select(*finished(bound))
+
+
+def completing(bound: BoundView) -> tuple[Program, T.StructType]:
+    """The program by which `complete` gives the state of a view, and the columns of what it gives."""
+    kinds = {"string": T.StringType(), "bigint": T.LongType()}
+    keys = [
+        T.StructField(name, kinds[kind])
+        for name, kind in zip(bound.row_keys, bound.key_types.values(), strict=True)
+    ]
+    schema = T.StructType([*keys, T.StructField(SNAPSHOT, T.LongType()), *_computed(bound)])
+    return replace(program_of(bound), keys=bound.row_keys), schema
+
+
+def finished(bound: BoundView, computed: str = "") -> list[Column]:
+    """The columns of a snapshot, of what the kernel computed; `computed` tells of a struct that holds it: `name.`."""
+    row_keys = zip(bound.row_keys, bound.view.join_keys, strict=True)
+    keys = [F.col(f"{computed}{row_key}").alias(key) for row_key, key in row_keys]
+    values = zip(_finished(bound, computed), bound.results, strict=True)
+    return [*keys, F.col(f"{computed}{SNAPSHOT}"), *(value.alias(name) for value, name in values)]
 
 
 def _edges(moments: Sequence[Moment]) -> tuple[Moment, Moment]:

@@ -26,8 +26,14 @@ def with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> Da
     The order is that of *newest* with the known time first; of versions that tie in both times, a deletion is the
     last. A row with a null id stands alone.
     """
+    timed = rows.withColumn(SUPERSEDED, successor_known(rows, ids, tie_breakers))
+    return timed.where(~F.col(DELETED)) if ids else timed
+
+
+def successor_known(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> Column:
+    """When each row's successor became known, in microseconds, of rows as `with_lifetimes` has them; null: never."""
     if not ids:
-        return rows.withColumn(SUPERSEDED, F.lit(None).cast("bigint"))
+        return F.lit(None).cast("bigint")
     names = [f"_sk_id{number}" for number in range(ids)]
     types = {item.name: item.dataType for item in rows.schema.fields}
     order = [
@@ -37,7 +43,7 @@ def with_lifetimes(rows: DataFrame, ids: int, tie_breakers: Iterable[str]) -> Da
     identified = F.lit(True)
     for name in names:
         identified = identified & F.col(name).isNotNull()
-    return rows.withColumn(SUPERSEDED, F.when(identified, successor)).where(~F.col(DELETED))
+    return F.when(identified, successor)
 
 
 def standing(source: SourceRows) -> DataFrame:
@@ -63,9 +69,9 @@ def deleted(source: SourceRows) -> Column:
     return F.coalesce(F.col(quoted(column)), F.lit(False)) if column else F.lit(False)
 
 
-def stands_between(first: int, last: int) -> Column:
+def stands_between(first: int, last: int, superseded_at: str = SUPERSEDED) -> Column:
     """Whether some cutoff from the first to the last, in microseconds, sees the row: known, and not given way."""
-    gone_before = F.coalesce(superseded(F.col(SUPERSEDED), F.lit(first)), F.lit(False))
+    gone_before = F.coalesce(superseded(F.col(superseded_at), F.lit(first)), F.lit(False))
     seen: Column = known(F.col(KNOWN), F.lit(last)) & ~gone_before
     return seen
 

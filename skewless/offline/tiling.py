@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from skewless.offline.binding import BoundView
 from skewless.offline.boxes import Box
 from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED, restored
 from skewless.offline.complete import Moment
+from skewless.offline.kernel import Program
 from skewless.offline.source_files import SourceFiles
 from skewless.offline.tables import append_frame
 from skewless.offline.tiled import TiledSnapshot
@@ -83,8 +84,7 @@ def _tiled(
     source = bound.source
     if source.files is None or source.source.event_id or source.source.deleted_column:
         return None
-    program = replace(engine.program_of(bound), keys=bound.row_keys)
-    tiling = Tiling.of(program, DAY, lambda column: _adds_up(bound.expression_types[column]))
+    tiling = Tiling.of(engine.program_of(bound), DAY, lambda column: _adds_up(bound.expression_types[column]))
     if tiling is None:
         return None
     tiled, files = TiledSnapshot(tiling, moment), SourceFiles.of(source.source, source.files)
@@ -175,11 +175,11 @@ def _rows(bound: BoundView, tiled: TiledSnapshot, tiles: Tiles, names: list[str]
     return beside.unionByName(stored.withColumn(_IS_TILE, F.lit(True)), allowMissingColumns=True)
 
 
-def _answering(tiled: TiledSnapshot, bound: BoundView) -> Callable[[pa.Table], pa.Table]:
+def _answering(tiled: TiledSnapshot, bound: BoundView) -> Callable[[Program, pa.Table], pa.Table]:
     """What a worker makes of a bucket; it must not carry the view's frames."""
     columns = [*bound.row_keys, EVENT, KNOWN, SUPERSEDED, *bound.tie_breakers, *bound.expressions]
 
-    def of_bucket(bucket: pa.Table) -> pa.Table:
+    def of_bucket(_: Program, bucket: pa.Table) -> pa.Table:
         rows = bucket.filter(pc.invert(bucket[_IS_TILE]))
         return tiled.complete(rows.select(columns), bucket.filter(bucket[_IS_TILE]))
 
