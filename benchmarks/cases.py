@@ -185,7 +185,7 @@ _HOT_KEY = Case(
         HOT: Entry("ours:event", "hot"),
         UNIFORM: Entry("ours:event", "uniform"),
         UNION: Entry("spark_sql:union_window", "hot", warm=1),
-        RANGE: Entry("spark_sql:range_join", "hot", warm=0, limit=300),
+        RANGE: Entry("spark_sql:range_join", "hot", warm=0, limit=150),
         POLARS: Entry("local:polars_join", "hot"),
         DUCKDB: Entry("local:duckdb_asof", "hot"),
     },

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ VIEW = "spending"  # eight aggregates over windows of an hour to 30 days
 BASE = Payments(events=1_000_000, users=30_000, hours=24)
 WARM_UP = Payments(events=50_000, users=1_000, hours=2)
 ENTITIES, EVENTS, TICKS = (10_000, 30_000, 100_000), (300_000, 1_000_000, 3_000_000), (1, 8, 24)
+TILED = (3_000_000, 10_000_000)  # events; the others are read as rows
 TENTHS = (1, 3, 10)  # of the base's points, as labels
 CORES = (2, 1)
 PLACE = HOME / "scaling"
@@ -88,9 +89,12 @@ def measured(cores: int) -> None:
     if cores == CORES[0]:
         for entities in ENTITIES:
             place.told(place.build, replace(BASE, users=entities))
-        for events in EVENTS:
+        for events in (*EVENTS, TILED[-1]):
             if events != BASE.events:
                 place.told(place.build, replace(BASE, events=events))
+        for events in TILED:
+            for work in (place.build_making_tiles, place.build_from_tiles):
+                place.told(work, replace(BASE, events=events))
         for ticks in TICKS:
             place.told(place.backfill, BASE, ticks)
         for tenths in TENTHS:
@@ -114,7 +118,7 @@ class _Place:
             sizes = {"ticks": 1, "labels": 0} | work(data, *size)
         wall, spent = time.monotonic() - began, cpu_seconds() + time.process_time() - cpu
         point = Point(
-            work=work.__name__,
+            work=work.__name__.replace("_", " "),
             cores=self.cores,
             entities=data.users,
             events=data.events,
@@ -132,6 +136,23 @@ class _Place:
 
         receipt = jobs.build(self._workspace(data), VIEW, START)
         assert 0.9 * data.users < receipt.rows <= data.users, receipt
+        return {}
+
+    def build_making_tiles(self, data: Payments) -> dict[str, int]:
+        """One snapshot, where no day is told by a tile yet."""
+        shutil.rmtree(Path(self._workspace(data).settings.warehouse) / "tiles", ignore_errors=True)
+        return self._tiled(data, START)
+
+    def build_from_tiles(self, data: Payments) -> dict[str, int]:
+        """The snapshot an hour later."""
+        return self._tiled(data, START + timedelta(hours=1))
+
+    def _tiled(self, data: Payments, at: datetime) -> dict[str, int]:
+        from skewless import jobs
+
+        workspace = self._workspace(data)
+        settings = workspace.settings.model_copy(update={"tiles_from": 0})
+        jobs.build(replace(workspace, settings=settings), VIEW, at)
         return {}
 
     def backfill(self, data: Payments, ticks: int) -> dict[str, int]:
@@ -170,6 +191,7 @@ class _Place:
                 jars=ROOT / ".skewless" / "jars",
                 spark=f"local[{self.cores}]",
                 now=START + timedelta(days=400),
+                tiles_from=1 << 40,
             )
         )
         offline = replace(opened.repo.view(VIEW), online=False)  # the online store is another measurement
