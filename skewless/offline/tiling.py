@@ -22,10 +22,11 @@ from skewless.offline.boxes import Box
 from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED, restored
 from skewless.offline.complete import Moment
 from skewless.offline.kernel import Program
+from skewless.offline.reducing import tiles_of
 from skewless.offline.source_files import SourceFiles
 from skewless.offline.tables import append_frame
 from skewless.offline.tiled import TiledSnapshot
-from skewless.offline.tiles import Tiling, tiles_of
+from skewless.offline.tiles import Tiling
 from skewless.timeline import MICROSECOND
 
 TILE = "_tile"  # the partition: a day, the files that its rows come from, and who made it

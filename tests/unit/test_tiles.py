@@ -12,8 +12,9 @@ import pytest
 from skewless.offline.columns import EVENT, KNOWN, SUPERSEDED
 from skewless.offline.complete import NEWEST, Moment, complete
 from skewless.offline.kernel import Output, Program
+from skewless.offline.reducing import tiles_of
 from skewless.offline.tiled import TiledSnapshot
-from skewless.offline.tiles import Tiling, tiles_of
+from skewless.offline.tiles import Tiling
 from tests.kernel_cases import kernel_case
 from tests.oracle import bits
 
