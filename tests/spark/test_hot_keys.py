@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,7 @@ from skewless.offline.gauge import answered_in_slices
 from skewless.offline.hot import FROM_EVER, LIMITS, Limits
 from skewless.offline.retrieval import Ask, join
 from skewless.plan.repo import Selection
-from skewless.timeline import to_micros
+from skewless.timeline import MICROSECOND
 from skewless.types import Array, Float64, Int64
 
 LOW = Limits(source=1, bucket=100, key=50, share=40)
@@ -119,6 +120,7 @@ def asks_of(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ca
     warehouse = tmp_path_factory.mktemp("hot")
     write_deltalake(warehouse / "payments", payments())
 
+    @cache
     def asks(limits: Limits, as_of: str) -> list[Ask]:
         selections = [Selection.of(item) for item in VIEWS]
         events_of = (lambda view: ()) if as_of == "scheduled" else None
@@ -132,21 +134,22 @@ def asks_of(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 def answers(spark: SparkSession, asks: list[Ask]) -> list[str]:
     found = join(spark.createDataFrame(spine()), asks, timestamp_field="event_timestamp", explain=True)
-    return [repr(row) for row in found.toArrow().sort_by("row").to_pylist()]
+    rows = found.toArrow().sort_by("row").to_pylist()
+    return [repr({name: value for name, value in row.items() if "__" in name}) for row in rows]
 
 
 @pytest.mark.parametrize("as_of", ["event", "scheduled"])
 def test_a_hot_key_in_slices_is_answered_as_it_is_whole(
     spark: SparkSession, asks_of: Callable[..., list[Ask]], as_of: str
 ):
-    """Composite keys, null keys, late rows, corrections that move their event, deletions, NaN and sums that cancel."""
+    """Composite and null keys, late rows, ties, corrections that move their event, deletions, sums that cancel."""
     hot, whole = asks_of(LOW, as_of), asks_of(LIMITS, as_of)
     assert [ask.hot for ask in whole] == [(), (), ()]
     assert [[key.values for key in ask.hot] for ask in hot] == [[HOT]] * 3
     assert all(len(ask.hot[0].slices) > 3 for ask in hot), [ask.hot for ask in hot]
     found, truth = answers(spark, hot), answers(spark, whole)
     assert [pair for pair in zip(found, truth, strict=True) if pair[0] != pair[1]] == []
-    assert len(set(truth)) > 300
+    assert len(set(truth)) > 100, "the answers differ from each other"
 
 
 def test_it_is_told_which_views_are_answered_in_slices(asks_of: Callable[..., list[Ask]]):
@@ -169,8 +172,8 @@ def test_slices_carry_the_newest_row_that_stands_for_good_and_none_older(asks_of
                 if row[EVENT] < part.begin and row[KNOWN] < part.begin and row[SUPERSEDED] is None
             ]
             base = max(stand, default=FROM_EVER)
-            assert part.low == min(part.begin - to_micros(datetime(1970, 1, 1, tzinfo=UTC) + window), base)
-    assert {part.begin - part.low for part in reaching.hot[0].slices} == {3 * 3600 * 10**6}
+            assert part.low == min(part.begin - window // MICROSECOND, base)
+    assert {part.begin - part.low for part in reaching.hot[0].slices} == {3 * HOUR // MICROSECOND}
     for ask in (reaching, endless, newest):
         parts = ask.hot[0].slices
         assert [one.end for one in parts] == [*(later.begin for _, later in pairwise(parts)), NEVER]
