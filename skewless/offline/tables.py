@@ -96,7 +96,7 @@ class FeatureTable:
             append_frame(stamped.sortWithinPartitions(REVISION, *order), self.uri, REVISION)
             return
         often = self.view.timetable.longest_interval < timedelta(days=1)
-        period = F.date_format(at, "yyyy-MM-dd" if often else "yyyy-MM")
+        period = F.date_format(SNAPSHOT_TIME, "yyyy-MM-dd" if often else "yyyy-MM")
         ordered = stamped.withColumn(PERIOD, period).sortWithinPartitions(PERIOD, *order)
         append_frame(ordered, self.uri, PERIOD)
 
