@@ -67,7 +67,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.machine(),
         "memory_gb": round(memory),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
         "java": java.splitlines()[0] if java else "",
         "packages": {name: _version(name) for name in PACKAGES},
