@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from skewless import DeltaSource, Entity, FeatureView, Field, agg
 from skewless.jobs.build import build
+from skewless.jobs.maintain import maintain
 from skewless.plan.repo import Repo
 from skewless.plan.uris import under
 from skewless.settings import Settings
@@ -89,13 +90,15 @@ class World:
 
     def built(self, at: datetime, *, tiles_from: int) -> tuple[str, list[str]]:
         """The hash of what is built, and what is reported."""
-        settings = self.settings.model_copy(update={"tiles_from": tiles_from})
-        repo = Repo({"habits": HABITS}, {}, {}, {"purchases": PURCHASES}, {})
         said: list[str] = []
-        workspace = Workspace(settings, repo, FixedClock(START + 20 * DAY))
-        built = build(workspace, "habits", at, report=said.append)
+        built = build(self.workspace(tiles_from), "habits", at, report=said.append)
         assert built.rows == 15
         return built.content_hash, [line for line in said if "tiles" in line]
+
+    def workspace(self, tiles_from: int) -> Workspace:
+        settings = self.settings.model_copy(update={"tiles_from": tiles_from})
+        repo = Repo({"habits": HABITS}, {}, {}, {"purchases": PURCHASES}, {})
+        return Workspace(settings, repo, FixedClock(START + 20 * DAY))
 
     @contextmanager
     def torn(self, before: datetime, beside: list[datetime]) -> Iterator[int]:
@@ -163,3 +166,14 @@ def test_tiles_that_two_builds_made_at_once_count_once(world: World) -> None:
     tiles = tiles.set_column(tiles.column_names.index("_tile"), "_tile", again)
     write_deltalake(str(folder), tiles, mode="append", partition_by=["_tile"])
     assert world.built(AT, tiles_from=0)[0] == truth
+
+
+def test_maintenance_forgets_days_that_no_window_reaches_any_more(world: World) -> None:
+    truth, _ = world.built(AT, tiles_from=0)
+    (folder,) = Path(world.settings.warehouse, "tiles", "habits").iterdir()
+    maintain(world.workspace(0), ("habits",), dry_run=True)
+    assert DeltaTable(str(folder)).file_uris()
+    maintain(world.workspace(0), ("habits",))
+    assert not DeltaTable(str(folder)).file_uris()
+    again, said = world.built(AT, tiles_from=0)
+    assert (again, said) == (truth, ["habits: 0 of 7 days are told by tiles; making the others"])
