@@ -170,7 +170,7 @@ class FeatureStore:
         source is not what its definition says.
         """
         from skewless.offline.asking import Sources
-        from skewless.offline.engine import Moment
+        from skewless.offline.complete import Moment
         from skewless.offline.failures import explained
         from skewless.offline.preview import preview
 

@@ -115,8 +115,9 @@ def _computed(
 ) -> DataFrame:
     """One snapshot alone may be read from tiles; many are computed from one reading of their rows."""
     from skewless.offline import engine, tiling
+    from skewless.offline.complete import Moment
 
-    moments = [engine.Moment(to_micros(at), to_micros(cutoff)) for at, cutoff in cutoffs.items()]
+    moments = [Moment(to_micros(at), to_micros(cutoff)) for at, cutoff in cutoffs.items()]
     if len(moments) > 1:
         return engine.snapshots(bound, moments)
     return tiling.snapshot(bound, moments[0], workspace.tiles(bound.view), report)

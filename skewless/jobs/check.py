@@ -90,7 +90,8 @@ def _facts(workspace: Workspace, view: FeatureView, events: tuple[Event, ...], b
     from pyspark.sql import functions as F
 
     from skewless.offline.binding import BoundView
-    from skewless.offline.engine import Moment, newest_event
+    from skewless.offline.complete import Moment
+    from skewless.offline.engine import newest_event
     from skewless.offline.source import read_source
     from skewless.quality import Facts
 

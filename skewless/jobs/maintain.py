@@ -220,12 +220,14 @@ def _tell(workspace: Workspace, ledger: Ledger, going: Collection[str]) -> None:
 
 def _of_tiles(workspace: Workspace, view: FeatureView, uri: str, dry_run: bool) -> Done:
     """Days that the newest snapshots no longer reach go; a build that needs one makes it again."""
+    from skewless.offline.tiling import TILE
+
     with failing_as(DataError, f"the table at {uri} cannot be maintained", _ADVICE):
         table = open_table(uri)
         if table is None or view.reach is None:
             return Done()
         begins = (workspace.clock.now() - view.reach - timedelta(days=2)).date()
-        gone = forget(table, "_tile", str(begins), dry_run=dry_run)
+        gone = forget(table, TILE, str(begins), dry_run=dry_run)
         return Done(joined=gone, freed=clean(table, _unreferenced(workspace), dry_run=dry_run))
 
 

@@ -69,7 +69,8 @@ def _computed(
     bounds: Sequence[BoundView], at: datetime, cutoff: datetime, report: Report
 ) -> dict[str, DataFrame]:
     """The states of all views, by name; when this returns, nothing of them has still to be computed."""
-    from skewless.offline.engine import Moment, snapshots
+    from skewless.offline.complete import Moment
+    from skewless.offline.engine import snapshots
     from skewless.offline.together import kept, snapshots_together
 
     moment = Moment(to_micros(at), to_micros(cutoff))

@@ -192,7 +192,8 @@ class BoundView:
     def copies(self) -> dict[str, str | None]:
         """Prepared columns that need not travel to the kernel: of which one each is a copy; None: it is all null."""
         told, facts = self.source.source, self.facts.types
-        columns = {text.strip("`").lower(): name for name, text in self.expressions.items()}
+        words = {name: text for name, text in self.expressions.items() if sql.is_one_word(text)}
+        columns = {column.lower(): name for name, text in words.items() for column in sql.columns_read(text)}
         found: dict[str, str | None] = {
             name: columns[column.lower()]
             for name, column in self.tie_breakers.items()
@@ -263,6 +264,6 @@ def _converts(natural: T.DataType, dtype: DType) -> bool:
 
 def _guarded(item: Field) -> str | None:
     """What a field reads of a row, computed only where its `where` accepts the row: `1 / n` where `n > 0`."""
-    if item.expression is None or item.where is None or item.expression.strip("`").isidentifier():
+    if item.expression is None or item.where is None or sql.is_one_word(item.expression):
         return item.expression
     return f"CASE WHEN (\n{item.where}\n) THEN (\n{item.expression}\n) END"

@@ -18,9 +18,7 @@ from skewless.offline import kernel
 from skewless.offline.binding import BoundView
 from skewless.offline.boxes import Box
 from skewless.offline.columns import BUCKET, EVENT, KNOWN, SNAPSHOT, restored
-from skewless.offline.complete import NEWEST as NEWEST
-from skewless.offline.complete import Moment as Moment
-from skewless.offline.complete import complete
+from skewless.offline.complete import NEWEST, Moment, complete
 from skewless.offline.hot import HotKey, bucket_of_ask, buckets_of_row
 from skewless.offline.kernel import Output, Program
 from skewless.offline.lifetimes import stands_between

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from skewless.offline.binding import BoundView
 from skewless.offline.boxes import Box
 from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED
-from skewless.offline.engine import Moment, bucket, rows_between
+from skewless.offline.complete import Moment
+from skewless.offline.engine import bucket, row_keys, rows_between
 from skewless.offline.hot import HotKey, Limits, bases, by_key, chosen, slices, starts, told
 from skewless.offline.pruning import rows_that_may_count
 from skewless.timeline import MICROSECOND, after, due, happened, within
@@ -91,13 +92,9 @@ def _longest_window(bound: BoundView) -> int:
     return max((output.reach for output in bound.program.outputs if output.reach is not None), default=0)
 
 
-def _keys(bound: BoundView) -> list[Column]:
-    return [F.col(key) for key in bound.row_keys]
-
-
 def _crowded(bound: BoundView, rows: DataFrame, limits: Limits) -> dict[Values, int]:
     """How many rows the hot keys have, the hottest first."""
-    rows = rows.select(*bound.row_keys, bucket(_keys(bound), bound.source.size).alias(BUCKET))
+    rows = rows.select(*bound.row_keys, bucket(row_keys(bound), bound.source.size).alias(BUCKET))
     per_bucket = rows.groupBy(BUCKET).agg(F.count("*").alias(_ROWS))
     numbers = [found[BUCKET] for found in per_bucket.where(after(F.col(_ROWS), limits.bucket)).collect()]
     if not numbers:
@@ -110,7 +107,7 @@ def _crowded(bound: BoundView, rows: DataFrame, limits: Limits) -> dict[Values, 
 def _numbered(bound: BoundView, rows: DataFrame, keys: Sequence[Values]) -> DataFrame:
     """The rows of some keys, with the number of theirs."""
     numbers = [F.lit(number) for number in range(len(keys))]
-    return rows.withColumn(_KEY, by_key(keys, _keys(bound), numbers, F.lit(None))).where(
+    return rows.withColumn(_KEY, by_key(keys, row_keys(bound), numbers, F.lit(None))).where(
         F.col(_KEY).isNotNull()
     )
 
@@ -173,7 +170,7 @@ def _bases(
     """For each key and begin, when the newest row happened that stands by then, and for good."""
     rows = rows_between(bound, first, last).where(F.col(SUPERSEDED).isNull())
     stands = F.greatest(F.col(EVENT), F.col(KNOWN))  # from the first begin that is later than both
-    places = by_key(keys, _keys(bound), [_place(stands, theirs) for theirs in begins], F.lit(None))
+    places = by_key(keys, row_keys(bound), [_place(stands, theirs) for theirs in begins], F.lit(None))
     numbered = _numbered(bound, rows, keys).groupBy(_KEY, places.alias(_PLACE)).agg(F.max(EVENT).alias(EVENT))
     newest: list[dict[int, int]] = [{} for _ in keys]
     for row in numbered.collect():

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from skewless.errors import UsageError, first_line
 from skewless.offline.binding import BoundView
 from skewless.offline.columns import CUTOFF, EVENT, SNAPSHOT
-from skewless.offline.engine import Moment, answer, rows_between
+from skewless.offline.complete import Moment
+from skewless.offline.engine import answer, rows_between
 from skewless.offline.source import quoted
 
 

@@ -14,7 +14,8 @@ from pyspark.sql import types as T
 from skewless.ledger.scheduled import Stretch
 from skewless.offline.binding import BoundView
 from skewless.offline.columns import CUTOFF, SNAPSHOT
-from skewless.offline.engine import NEWEST, Moment, answer, rows_between
+from skewless.offline.complete import NEWEST, Moment
+from skewless.offline.engine import answer, rows_between
 from skewless.offline.hot import HotKey
 from skewless.offline.looking import ABSENT, NULL_IN_SOURCE, Look, Looking
 from skewless.offline.seen import Finder

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -41,17 +40,15 @@ class Tiles:
     uri: str
     worth: int
 
-    def names(self) -> dict[str, str]:
-        """The tiles that are there, by day and digest; of equal ones made at once, the first by name."""
+    def found(self) -> dict[str, tuple[str, int]]:
+        """The tiles that are there, by day and digest: name and rows; of equal ones made at once, the first by name."""
         table = open_table(self.uri)
-        found = [] if table is None else pc.unique(files_of(table)[f"partition.{TILE}"]).to_pylist()
-        return {name.rpartition("-")[0]: name for name in sorted(found, reverse=True)}
-
-    def rows(self, names: list[str]) -> int:
-        """How many rows some tiles have."""
-        files = files_of(DeltaTable(self.uri))
-        ours = files.filter(pc.is_in(files[f"partition.{TILE}"], pa.array(names, pa.string())))
-        return int(pc.sum(ours["num_records"]).as_py() or 0)
+        if table is None:
+            return {}
+        names = files_of(table).rename_columns({f"partition.{TILE}": TILE}).group_by(TILE)
+        told = names.aggregate([("num_records", "sum")]).sort_by([(TILE, "descending")])
+        pairs = zip(told[TILE].to_pylist(), told["num_records_sum"].to_pylist(), strict=True)
+        return {name.rpartition("-")[0]: (name, rows) for name, rows in pairs}
 
 
 def snapshot(bound: BoundView, moment: Moment, tiles: Tiles, report: Callable[[str], None]) -> DataFrame:
@@ -64,7 +61,7 @@ def snapshot(bound: BoundView, moment: Moment, tiles: Tiles, report: Callable[[s
     if found is None:
         return engine.snapshots(bound, [moment])
     tiled, files, wanted = found
-    there = tiles.names()
+    there = tiles.found()
     missing = {
         day: f"{prefix}-{uuid.uuid4().hex[:8]}" for day, prefix in wanted.items() if prefix not in there
     }
@@ -72,10 +69,11 @@ def snapshot(bound: BoundView, moment: Moment, tiles: Tiles, report: Callable[[s
     report(f"{told}; making the others" if missing else told)
     if missing:
         append_frame(_made(bound, tiled, missing, files), tiles.uri, TILE)
-        there = tiles.names()
-    names = [there[prefix] for prefix in wanted.values() if prefix in there]
-    rows, read = _rows(bound, tiled, tiles, names), files.rows_of(tiled.boxes) + tiles.rows(names)
-    return engine.snapshots_of(bound, rows, _answering(tiled, bound), read)
+        there = tiles.found()
+    told_of = dict(there[prefix] for prefix in wanted.values() if prefix in there)
+    rows = _rows(bound, tiled, tiles, list(told_of))
+    size = files.rows_of(tiled.boxes) + sum(told_of.values())
+    return engine.snapshots_of(bound, rows, _answering(tiled, bound), size)
 
 
 def _tiled(
@@ -90,8 +88,10 @@ def _tiled(
         return None
     tiled, files = TiledSnapshot(tiling, moment), SourceFiles.of(source.source, source.files)
     reached = Box(moment.cutoff, moment.snapshot, since=moment.snapshot - tiling.reaches[-1])
+    if files.rows_of([reached]) < tiles.worth:
+        return None
     wanted = _wanted(tiled, files)
-    return (tiled, files, wanted) if wanted and files.rows_of([reached]) >= tiles.worth else None
+    return (tiled, files, wanted) if wanted else None
 
 
 def _adds_up(kind: T.DataType) -> bool:

@@ -31,6 +31,7 @@ from skewless.offline.kernel import Program
 from skewless.offline.lifetimes import DELETED, deleted, stands_between, successor_known
 from skewless.offline.pruning import rows_that_may_count
 from skewless.offline.source import SourceRows, quoted
+from skewless.plan.sql import is_one_word
 from skewless.timeline import MICROSECOND, happened, within
 
 _KEYS = "_sk_keys"  # for which list of join keys a copy of a row is, by number
@@ -157,7 +158,7 @@ def _part(number: int, bound: BoundView, shared: _Shared, moment: Moment) -> _Pa
 
 def _value(text: str, bound: BoundView, shared: _Shared, moment: Moment) -> str:
     """What a view computes of a row that it alone would not see must not fail here, e.g. by a cast."""
-    if text.strip("`").isidentifier():
+    if is_one_word(text):
         return shared.name(text, F.expr(text))
     keys = [F.col(quoted(key)).isNotNull() for key in bound.view.join_keys]
     needed = _all_of([*keys, *_in_reach(bound, bound.source.event, moment)])

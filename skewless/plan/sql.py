@@ -35,6 +35,15 @@ def columns_read(sql: str) -> frozenset[str]:
     return frozenset(_columns(tree))
 
 
+def is_one_word(sql: str) -> bool:
+    """Whether an expression is a column, or a constant as `true`, and nothing else: to compute it cannot fail.
+
+    >>> is_one_word("`amount`"), is_one_word("amount / 100")
+    (True, False)
+    """
+    return sql.strip("`").isidentifier()
+
+
 def problems(sql: str) -> Iterator[str]:
     """Everything that keeps the text from being an expression over one row of the source."""
     tree = _parse(sql)

@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from skewless.offline.binding import BoundView
 from skewless.offline.columns import SNAPSHOT
-from skewless.offline.engine import Moment, snapshots
+from skewless.offline.complete import Moment
+from skewless.offline.engine import snapshots
 from skewless.offline.source import read_source
 from skewless.settings import Settings
 from skewless.timeline import to_micros

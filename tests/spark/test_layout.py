@@ -16,7 +16,8 @@ from skewless import DeltaSource, Entity, FeatureView, Field, agg
 from skewless.jobs.build import build
 from skewless.ledger.events import Event, Kind
 from skewless.offline.binding import BoundView
-from skewless.offline.engine import Moment, snapshots
+from skewless.offline.complete import Moment
+from skewless.offline.engine import snapshots
 from skewless.offline.source import read_source
 from skewless.plan.fingerprint import fingerprint
 from skewless.plan.repo import Repo

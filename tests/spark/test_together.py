@@ -19,7 +19,8 @@ from skewless import DeltaSource, Entity, FeatureView, Field, agg
 from skewless.local import spark_connect
 from skewless.local.java import find_java
 from skewless.offline.binding import BoundView
-from skewless.offline.engine import Moment, snapshots
+from skewless.offline.complete import Moment
+from skewless.offline.engine import snapshots
 from skewless.offline.source import read_source
 from skewless.offline.tables import content_of
 from skewless.offline.together import snapshots_together, states
