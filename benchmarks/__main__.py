@@ -24,7 +24,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the contender that runs is ended too
     adopt_orphans()
     for name in [] if asked.page else asked.case or CASES:
-        record(file, CASES[name], asked.scale, measure(CASES[name], asked.scale, asked.runs, asked.only))
+        record(
+            file, CASES[name], asked.scale, measure(CASES[name], asked.scale, asked.runs, asked.only or [""])
+        )
     if asked.page or file == RESULTS:
         from benchmarks.page import write_page
 
@@ -36,7 +38,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
     parser.add_argument("--scale", choices=("small", "medium", "full"), default="full")
     parser.add_argument("--runs", type=int, default=3, help="processes per contender (default: 3)")
-    parser.add_argument("--only", default="", help="only contenders whose name holds this text")
+    parser.add_argument(
+        "--only", action="append", help="only contenders whose name holds this text; may be repeated"
+    )
     parser.add_argument(
         "--json", type=Path, help="results file (default: benchmarks/results.json at full size)"
     )

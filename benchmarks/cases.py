@@ -58,6 +58,11 @@ class Entry:
     answers: bool = True
     base: str = ""
 
+    @property
+    def reads_our_tables(self) -> bool:
+        """It needs our own feature tables, which Spark must write first."""
+        return self.contender in {"ours:scheduled", "spark_sql:floor"}
+
 
 @dataclass(frozen=True)
 class Target:

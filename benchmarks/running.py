@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -53,10 +53,13 @@ class _Failed(Exception):
     """A run that ended without an answer, or too late."""
 
 
-def measure(case: Case, scale: Scale, runs: int, only: str = "") -> dict[str, Measured]:
-    """Measure the contenders of a case, all of them `runs` times in turn; `only` those whose name holds a text."""
-    entries = {name: entry for name, entry in case.entries.items() if only in name}
-    data = {name: _prepared(case, scale, name, item) for name, item in case.data(scale).items()}
+def measure(case: Case, scale: Scale, runs: int, only: Iterable[str]) -> dict[str, Measured]:
+    """Measure the contenders of a case whose names hold one of some texts, all of them `runs` times in turn."""
+    entries = {name: entry for name, entry in case.entries.items() if any(text in name for text in only)}
+    ours = {entry.data for entry in entries.values() if entry.reads_our_tables}
+    data = {
+        name: _prepared(case, scale, name, item, ours=name in ours) for name, item in case.data(scale).items()
+    }
     found = {name: Measured() for name in entries}
     for number in range(runs):
         for name, entry in entries.items():
@@ -67,12 +70,12 @@ def measure(case: Case, scale: Scale, runs: int, only: str = "") -> dict[str, Me
     return found
 
 
-def _prepared(case: Case, scale: Scale, name: str, data: Data) -> tuple[Data, Path]:
-    """Make what is not there yet; our own tables in a process of its own, because Spark makes them."""
+def _prepared(case: Case, scale: Scale, name: str, data: Data, *, ours: bool) -> tuple[Data, Path]:
+    """Make what is not there yet; our own tables, if needed, in a process of its own, because Spark makes them."""
     folder = HOME / scale / f"{case.name}{'_' * bool(name)}{name}"
     folder.mkdir(parents=True, exist_ok=True)
     data.prepare(folder)
-    if isinstance(data, Snapshots) and not stored.is_prepared(data, folder):
+    if ours and isinstance(data, Snapshots) and not stored.is_prepared(data, folder):
         print(f"{case.name}: appending {data.snapshots} snapshots to our tables", flush=True)
         command = [sys.executable, "-m", "benchmarks.stored", json.dumps(asdict(data)), str(folder)]
         subprocess.run(command, cwd=ROOT, env=_environment("4g"), check=True)
