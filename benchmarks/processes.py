@@ -119,7 +119,8 @@ def _python_worker_peak(process: _Process) -> int:
     """The peak of a Python worker since it was forked, which the kernel keeps; 0 for other processes."""
     with suppress(OSError):
         folder = Path("/proc", str(process.pid))
-        if b"pyspark" in (folder / "cmdline").read_bytes() and b"daemon" in (folder / "cmdline").read_bytes():
+        _, *words = (folder / "cmdline").read_bytes().split(b"\0")
+        if words[:1] == [b"-m"] and words[1].endswith(b"daemon"):
             for line in (folder / "status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024

@@ -13,7 +13,7 @@ from skewless.offline.source import quoted
 from skewless.offline.spine import SpineTimes
 from skewless.timeline import due
 
-_TASK_ROWS = 100_000
+_TASK_ROWS = 250_000
 _MOST_TASKS = 4096
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -34,6 +34,7 @@ Spine: TypeAlias = "DataFrame | pd.DataFrame | pa.Table | str"
 # Before, the cron library loses microseconds; it reckons in floats.
 _OLDEST, _LATEST = datetime(1800, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _DAY, _GAP = timedelta(days=1) // MICROSECOND, 366
+_SLOT = timedelta(minutes=15) // MICROSECOND
 _PARTS = 64
 
 
@@ -179,24 +180,37 @@ def _demand(types: dict[str, T.DataType], column: str, role: str) -> None:
 
 def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> SpineTimes | None:
     """Refuse null, future and absurd times, and tell where the others lie, in one pass; None for an empty spine."""
-    at = micros(timestamp_field, spine.schema[timestamp_field].dataType)
-    found = spine.select(at.alias("at")).agg(
+    at = F.col("at")
+    rows = spine.select(micros(timestamp_field, spine.schema[timestamp_field].dataType).alias("at"))
+    future, absurd = after(at, F.lit(to_micros(now))), after(F.lit(to_micros(_OLDEST)), at)
+    # By slots first: Spark compiles plain counting, but neither sets nor percentiles.
+    slots = rows.groupBy(F.when(~future & ~absurd, _floored(at, _SLOT)).alias("slot")).agg(
         F.count("*").alias("rows"),
-        F.count_if(F.col("at").isNull()).alias("nulls"),
-        F.count_if(after(F.col("at"), F.lit(to_micros(now)))).alias("future"),
-        F.count_if(after(F.lit(to_micros(_OLDEST)), F.col("at"))).alias("absurd"),
+        F.count_if(at.isNull()).alias("nulls"),
+        F.count_if(future).alias("future"),
+        F.count_if(absurd).alias("absurd"),
         F.min("at").alias("first"),
         F.max("at").alias("last"),
-        F.collect_set(F.floor(F.col("at") / _DAY)).alias("days"),
-        F.percentile_approx("at", [part / _PARTS for part in range(1, _PARTS)], 1000).alias("parts"),
+    )
+    counts = [F.sum(name).alias(name) for name in ("rows", "nulls", "future", "absurd")]
+    found = slots.agg(
+        *counts,
+        F.min("first").alias("first"),
+        F.max("last").alias("last"),
+        F.collect_set(_floored(F.col("slot"), _DAY) / _DAY).alias("days"),
+        F.percentile("slot", [part / _PARTS for part in range(1, _PARTS)], F.col("rows")).alias("parts"),
     )
     counted = found.first()
     if counted is None or not counted["rows"]:
         return None
     for problem in _time_problems(counted, timestamp_field, now):
         raise UsageError(problem)
-    spans = tuple(_spans(counted["first"], counted["last"], sorted(counted["days"])))
-    return SpineTimes(counted["rows"], spans, tuple(sorted(set(counted["parts"]))))
+    spans = tuple(_spans(counted["first"], counted["last"], sorted(map(int, counted["days"]))))
+    return SpineTimes(counted["rows"], spans, tuple(sorted(set(map(int, counted["parts"])))))
+
+
+def _floored(at: Column, width: int) -> Column:
+    return at - F.pmod(at, F.lit(width))
 
 
 def _time_problems(counted: Row, timestamp_field: str, now: datetime) -> Iterator[str]:
