@@ -2,7 +2,7 @@
 
 Spark puts pyspark.zip and the jar of its core before everything else on a worker's path, and has each task call
 `importlib.invalidate_caches()`: zipimport then reads the list of files of both again, once for every package that was
-imported from them. That takes 0.11 CPU seconds a task (Python 3.11, pyspark 4.1.4), more than most tasks of ours. Where
+imported from them. That is 0.15 of the 0.29 CPU seconds of a task that does nothing (Python 3.11, pyspark 4.1.4). Where
 pyspark lies unpacked around the archive, as pip installs it, the archives are left out; elsewhere nothing is changed.
 """
 
