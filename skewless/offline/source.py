@@ -67,6 +67,11 @@ def micros(column: str, found: T.DataType) -> Column:
     return F.unix_micros(F.col(quoted(column)))
 
 
+def span_of(at: Column, width: int) -> Column:
+    """The number, from 1970 on, of the span of so many microseconds that holds an instant; by integers alone."""
+    return F.call_function("div", at - F.pmod(at, F.lit(width)), F.lit(width))
+
+
 def quoted(column: str) -> str:
     """A column's name as Spark reads it, whatever is in it.
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from skewless.errors import DataError, UsageError, did_you_mean, first_line
-from skewless.offline.source import micros
+from skewless.offline.source import micros, span_of
 from skewless.offline.spark_conf import settled
 from skewless.plan.uris import under
 from skewless.timeline import MICROSECOND, after, format_instant, from_micros, to_micros
@@ -184,7 +184,7 @@ def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> SpineT
     rows = spine.select(micros(timestamp_field, spine.schema[timestamp_field].dataType).alias("at"))
     future, absurd = after(at, F.lit(to_micros(now))), after(F.lit(to_micros(_OLDEST)), at)
     # By slots first: Spark compiles plain counting, but neither sets nor percentiles.
-    slots = rows.groupBy(F.when(~future & ~absurd, _floored(at, _SLOT)).alias("slot")).agg(
+    slots = rows.groupBy(F.when(~future & ~absurd, span_of(at, _SLOT) * _SLOT).alias("slot")).agg(
         F.count("*").alias("rows"),
         F.count_if(at.isNull()).alias("nulls"),
         F.count_if(future).alias("future"),
@@ -197,7 +197,7 @@ def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> SpineT
         *counts,
         F.min("first").alias("first"),
         F.max("last").alias("last"),
-        F.collect_set(_floored(F.col("slot"), _DAY) / _DAY).alias("days"),
+        F.collect_set(span_of(F.col("slot"), _DAY)).alias("days"),
         F.percentile("slot", [part / _PARTS for part in range(1, _PARTS)], F.col("rows")).alias("parts"),
     )
     counted = found.first()
@@ -205,12 +205,8 @@ def check_times(spine: DataFrame, timestamp_field: str, now: datetime) -> SpineT
         return None
     for problem in _time_problems(counted, timestamp_field, now):
         raise UsageError(problem)
-    spans = tuple(_spans(counted["first"], counted["last"], sorted(map(int, counted["days"]))))
+    spans = tuple(_spans(counted["first"], counted["last"], sorted(counted["days"])))
     return SpineTimes(counted["rows"], spans, tuple(sorted(set(map(int, counted["parts"])))))
-
-
-def _floored(at: Column, width: int) -> Column:
-    return at - F.pmod(at, F.lit(width))
 
 
 def _time_problems(counted: Row, timestamp_field: str, now: datetime) -> Iterator[str]:

@@ -22,6 +22,7 @@ from skewless.offline.columns import BUCKET, EVENT, KNOWN, SUPERSEDED, restored
 from skewless.offline.complete import Moment
 from skewless.offline.kernel import Program
 from skewless.offline.reducing import tiles_of
+from skewless.offline.source import span_of
 from skewless.offline.source_files import SourceFiles
 from skewless.offline.tables import append_frame
 from skewless.offline.tiled import TiledSnapshot
@@ -133,8 +134,7 @@ def _made(bound: BoundView, tiled: TiledSnapshot, named: Mapping[int, str], file
 
 def _day(tiling: Tiling) -> Column:
     """The day on which a row became known."""
-    known, day = F.col(KNOWN), F.lit(tiling.day)
-    return F.call_function("div", known - F.pmod(known, day), day).cast("int")
+    return span_of(F.col(KNOWN), tiling.day).cast("int")
 
 
 def _stretches(days: list[int]) -> Iterator[tuple[int, int]]:
