@@ -37,6 +37,7 @@ notebook: setup  ## Run notebooks/train_delays.ipynb in place: leaky and honest 
 
 bench: setup  ## Measure the engine beside its peers, and write docs/benchmarks.md (hours; see benchmarks/)
 	@benchmarks/setup.sh
+	@scripts/class_archive.sh .venv-bench
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 
 bench-lock:  ## Make benchmarks/requirements.txt again (needs uv)

@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         json_schema_extra={"shown": "the `skewless` beside this interpreter"},
     )
     tiles_from: int = Field(
-        2_000_000,
+        5_000_000,
         ge=0,
         description="Events within a view's reach from which on its builds keep tiles of days, and read those.",
     )

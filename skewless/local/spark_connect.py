@@ -16,7 +16,7 @@ from skewless.errors import SetupError
 from skewless.local.java import find_java
 from skewless.local.port import demand_free, is_loopback, listens
 from skewless.local.process import Child
-from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF
+from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF, java_options
 from skewless.settings import Settings
 
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -53,14 +53,14 @@ def healthy(number: int, patience: float = 10.0) -> bool:
     return True
 
 
-def start(settings: Settings, number: int) -> None:
-    """Start the server; `wait` tells when it can be used.
+def start(settings: Settings, number: int, *java: str) -> None:
+    """Start the server, with more options for Java; `wait` tells when it can be used.
 
     SetupError when Java or the jars are missing, or the port is taken.
     """
     demand_free(number, service="Spark Connect", setting="spark", example=f"sc://127.0.0.1:{number + 1}")
     folder = settings.home / "spark"
-    command, environment = _command(settings, "127.0.0.1", number), _environment(settings)
+    command, environment = _command(settings, "127.0.0.1", number, *java), _environment(settings)
     shutil.rmtree(folder / "tmp", ignore_errors=True)  # what a killed server left
     child(settings).start(command, env=environment, cwd=folder)
 
@@ -94,10 +94,10 @@ def session_address(settings: Settings, slot: int) -> str:
     return f"{settings.spark.rstrip('/')}/;session_id={name}"
 
 
-def _command(settings: Settings, address: str, number: int) -> list[str]:
+def _command(settings: Settings, address: str, number: int, *java: str) -> list[str]:
     folder = settings.home / "spark"
     cores = settings.spark_cores or "*"
-    conf = SPARK_CONF | SMALL_TABLES_CONF | _server_conf(folder, address, number)
+    conf = SPARK_CONF | SMALL_TABLES_CONF | java_options(*java) | _server_conf(folder, address, number)
     return [
         str(_pyspark() / "bin" / "spark-submit"),
         *("--class", _SERVER, "--master", f"local[{cores}]", "--driver-memory", settings.spark_memory),

@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 from skewless.errors import SetupError, first_line
-from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF
+from skewless.offline.spark_conf import SMALL_TABLES_CONF, SPARK_CONF, java_options
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.client.retries import RetryPolicy
@@ -46,8 +46,8 @@ def open_session(address: str, jars: Path | None = None, python: str = sys.execu
     conf: dict[str, bool | float | int | str | None] = {**SPARK_CONF}
     if not submitted():
         files = sorted(jars.glob("*.jar")) if jars else []
-        small = SMALL_TABLES_CONF if address.startswith("local") else {}
-        conf |= small | {"spark.master": address, "spark.jars": ",".join(map(str, files))}
+        here = SMALL_TABLES_CONF | java_options() if address.startswith("local") else {}
+        conf |= here | {"spark.master": address, "spark.jars": ",".join(map(str, files))}
     try:
         session = SparkSession.builder.config(map=conf).getOrCreate()
     except (PySparkException, RuntimeError, Py4JJavaError) as error:

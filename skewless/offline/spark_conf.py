@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ SPARK_CONF = {
     "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+ExitOnOutOfMemoryError",
 }
 
+# Made by skewless.local.class_archive; of this interpreter, because it fits one pyspark at one place only.
+CLASS_ARCHIVE = Path(sys.prefix) / "share" / "skewless" / "spark.jsa"
+
 # For tables of megabytes on few cores; the defaults start hundreds of tasks for them.
 SMALL_TABLES_CONF = {
     "spark.sql.shuffle.partitions": "4",
@@ -26,6 +32,14 @@ SMALL_TABLES_CONF = {
     "spark.ui.showConsoleProgress": "false",  # its bar would stand among our own lines of progress
     "spark.log.level": "WARN",
 }
+
+
+def java_options(*instead: str) -> dict[str, str]:
+    """Give the conf of a JVM that starts on this machine: from the class archive where there is one, or with others."""
+    archive = [f"-XX:SharedArchiveFile={CLASS_ARCHIVE}"] if CLASS_ARCHIVE.exists() else []
+    key = "spark.driver.extraJavaOptions"
+    return {key: " ".join([SPARK_CONF[key], *map(shlex.quote, instead or archive)])}
+
 
 # What a value would depend on: all times are UTC, and an integer that does not fit is an error.
 _MEANING = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled")
