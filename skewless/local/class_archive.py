@@ -1,6 +1,6 @@
-"""Make the archive of Java's classes that each Spark of this interpreter starts from: `python -m skewless.local.class_archive JARS`.
+"""Make the archive of Java's classes that each Spark starts from: `python -m skewless.local.class_archive JARS`.
 
-Half of what a Spark needs until its first query is done goes into reading, parsing and verifying some 20,000
+A third of what a Spark needs until its first query is done goes into reading, parsing and verifying some 20,000
 classes, the same each time. Java keeps them, ready to use, in a file of 190 MB, by *dynamic AppCDS* (JEP 350).
 A Java or a pyspark that the archive was not made with does not use it, and says nothing.
 """
