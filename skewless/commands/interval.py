@@ -58,6 +58,10 @@ def publish(
     if_newest: Annotated[
         bool, typer.Option("--if-newest", help="Leave readers to the newest due snapshot's own run.")
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Write every row anew, not only what changed; also of what is live."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a checked revision live, whole and at once.
@@ -66,7 +70,9 @@ def publish(
     """
     from skewless import jobs
 
-    receipt = jobs.publish(good_workspace(), view, instant(snapshot_time), if_newest=if_newest, report=report)
+    receipt = jobs.publish(
+        good_workspace(), view, instant(snapshot_time), if_newest=if_newest, full=full, report=report
+    )
     show_receipt(receipt, as_json)
 
 

@@ -22,6 +22,8 @@ from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant
 from skewless.workspace import Workspace
 
+_TOLD_EVERY = 100_000  # rows
+
 
 def publish(
     workspace: Workspace,
@@ -29,12 +31,14 @@ def publish(
     snapshot_time: datetime | None = None,
     *,
     if_newest: bool = False,
+    full: bool = False,
     report: Report = silent,
 ) -> Published:
     """Make the newest revision of a snapshot live, unless a newer snapshot is, or the view is held.
 
     if_newest  for runs that catch up: where a newer snapshot is due, and its own run has still to come to an end,
                this one corrects training only, so that readers go to the newest in one step
+    full       write every row anew, also of what is live
 
     BlockedError where its checks failed or a rollback withdrew it; UsageError where it was not built or checked;
     PublishRefused before it is due; StoreUnavailable when the server is away.
@@ -46,7 +50,7 @@ def publish(
     _demand_good(workspace, view, events, built)
     if if_newest and awaited(events, at, workspace.newest_due(view)):
         return _nothing_to_publish(workspace, view, built) or _left_to_newest(workspace, view, built)
-    return publish_good(workspace, view, built, report=report)
+    return publish_good(workspace, view, built, full=full, report=report)
 
 
 def publish_good(
@@ -54,15 +58,16 @@ def publish_good(
     view: FeatureView,
     built: Event,
     *,
+    full: bool = False,
     reason: str | None = None,
     report: Report = silent,
 ) -> Published:
     """Make a revision in force live, unless a newer snapshot is, or the view is held."""
-    outcome = _nothing_to_publish(workspace, view, built)
+    outcome = _nothing_to_publish(workspace, view, built, full=full)
     if outcome is not None:
         return outcome
     try:
-        receipt = put_online(workspace, view, built, reason=reason, report=report)
+        receipt = put_online(workspace, view, built, full=full, reason=reason, report=report)
     except PublishRefused:  # overtaken or held meanwhile?
         outcome = _nothing_to_publish(workspace, view, built)
         if outcome is None:
@@ -79,12 +84,14 @@ def settle_past(workspace: Workspace, view: FeatureView, built: Sequence[Event])
     workspace.ledger(view).append(*told)
 
 
-def _nothing_to_publish(workspace: Workspace, view: FeatureView, built: Event) -> Published | None:
+def _nothing_to_publish(
+    workspace: Workspace, view: FeatureView, built: Event, *, full: bool = False
+) -> Published | None:
     """What there is to say where a good revision does not become a generation now; None where it may."""
     if not view.online:
         return _told(workspace, view, built, None, Kind.OFFLINE_ONLY)
     seen = reconcile(workspace.online(view))
-    if _shown(view, seen, built):
+    if _shown(view, seen, built) and not full:
         _leave_services(workspace, view)
         return _outcome(view, built, "already_live", generation=seen.live.generation if seen.live else None)
     kind = _withheld(seen, built)
@@ -109,6 +116,7 @@ def put_online(
     view: FeatureView,
     built: Event,
     *,
+    full: bool = False,
     rollback: bool = False,
     reason: str | None = None,
     report: Report = silent,
@@ -118,14 +126,19 @@ def put_online(
     doing = f"publishing {view.name} at {format_instant(publication.snapshot_time)}"
     report(doing)
 
+    told = 0
+
     def progress(step: Step, rows: int) -> None:
-        if step is Step.WRITTEN and rows and rows % 100_000 == 0:
+        nonlocal told
+        if step is Step.WRITTEN and rows - told >= _TOLD_EVERY:
+            told = rows
             report(f"{doing}: {rows:,} of {publication.rows:,} rows")
 
     receipt = publish_online(
         workspace.online(view),
         publication,
-        workspace.feature_table(view).reader(publication.revision),
+        workspace.feature_table(view).reader,
+        full=full,
         actor=workspace.settings.actor,
         reason=reason,
         rollback=rollback,

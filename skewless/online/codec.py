@@ -16,12 +16,12 @@ from skewless.timeline import from_micros, to_micros
 from skewless.types import DType
 
 NIL = b"\xc0"
-_TRUE, _FALSE = b"\xc3", b"\xc2"
+TRUE, FALSE = b"\xc3", b"\xc2"
 _INT = struct.Struct(">Bq")
 _FLOAT32 = struct.Struct(">Bf")
 _FLOAT64 = struct.Struct(">Bd")
-_NAN32 = bytes.fromhex("ca7fc00000")
-_NAN64 = bytes.fromhex("cb7ff8000000000000")
+NAN32 = bytes.fromhex("ca7fc00000")
+NAN64 = bytes.fromhex("cb7ff8000000000000")
 
 Encode = Callable[[Any], bytes]
 Convert = Callable[[Any], Any]
@@ -39,20 +39,32 @@ def pack_int(value: int) -> bytes:
 def pack_str(value: str) -> bytes:
     """UTF-8 with the shortest header."""
     raw = value.encode()
-    if len(raw) < 32:
-        return bytes((0xA0 | len(raw),)) + raw
-    return _header(len(raw), 0xD9, 0xDA, 0xDB) + raw
+    return str_header(len(raw)) + raw
 
 
 def pack_bytes(value: bytes) -> bytes:
     """A binary with the shortest header."""
-    return _header(len(value), 0xC4, 0xC5, 0xC6) + value
+    return bytes_header(len(value)) + value
 
 
 def pack_array(items: Sequence[bytes]) -> bytes:
     """An array of items that are packed already."""
-    size = len(items)
-    return (bytes((0x90 | size,)) if size < 16 else _header(size, None, 0xDC, 0xDD)) + b"".join(items)
+    return array_header(len(items)) + b"".join(items)
+
+
+def str_header(size: int) -> bytes:
+    """What stands before so many bytes of UTF-8."""
+    return bytes((0xA0 | size,)) if size < 32 else _header(size, 0xD9, 0xDA, 0xDB)
+
+
+def bytes_header(size: int) -> bytes:
+    """What stands before so many bytes."""
+    return _header(size, 0xC4, 0xC5, 0xC6)
+
+
+def array_header(size: int) -> bytes:
+    """What stands before so many items."""
+    return bytes((0x90 | size,)) if size < 16 else _header(size, None, 0xDC, 0xDD)
 
 
 def encoder(dtype: DType) -> Encode:
@@ -85,11 +97,11 @@ def converter(dtype: DType) -> Convert | None:
 
 
 def _pack_float32(value: float) -> bytes:
-    return _NAN32 if math.isnan(value) else _FLOAT32.pack(0xCA, value)
+    return NAN32 if math.isnan(value) else _FLOAT32.pack(0xCA, value)
 
 
 def _pack_float64(value: float) -> bytes:
-    return _NAN64 if math.isnan(value) else _FLOAT64.pack(0xCB, value)
+    return NAN64 if math.isnan(value) else _FLOAT64.pack(0xCB, value)
 
 
 def _pack_timestamp(value: datetime | int) -> bytes:
@@ -103,7 +115,7 @@ def _header(size: int, one: int | None, two: int, four: int) -> bytes:
 
 
 _PACK: dict[str, Encode] = {
-    "bool": lambda value: _TRUE if value else _FALSE,
+    "bool": lambda value: TRUE if value else FALSE,
     "int32": pack_int,
     "int64": pack_int,
     "float32": _pack_float32,

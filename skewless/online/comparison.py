@@ -15,11 +15,11 @@ def demand_same(
     view: FeatureView,
     meta: Meta | None,
     names: Sequence[str],
-    rows: Sequence[Row],
+    rows: Sequence[Row | None],
     read: Sequence[Row | None],
 ) -> None:
     """Raise OnlineError unless every row, and both constant rows, are read as they were to be published."""
-    wanted = [_constant_row(view, view.absent_row), _constant_row(view, view.expired_row), *rows]
+    wanted = [constant_row(view, view.absent_row), constant_row(view, view.expired_row), *rows]
     found = [meta and meta.absent, meta and meta.expired, *read]
     for name, row, got in zip(["absent", "expired", *names], wanted, found, strict=True):
         if _identity(row) != _identity(got):
@@ -29,7 +29,7 @@ def demand_same(
             )
 
 
-def _constant_row(view: FeatureView, row: Row) -> Row:
+def constant_row(view: FeatureView, row: Row) -> Row:
     """A row of the definition as a column of its dtypes holds it: a float32 keeps 24 bits of its digits."""
     return tuple(
         pa.array([value], item.dtype.arrow())[0].as_py() for value, item in zip(row, view.schema, strict=True)

@@ -71,11 +71,24 @@ class Session:
 
     def pipeline(self, commands: Sequence[Command]) -> list[Any]:
         """Send the commands at once and give their replies; the first error among them is raised."""
+        self.send(self.packed(*commands))
+        return self.replies(len(commands))
+
+    def packed(self, *commands: Command) -> bytes:
+        """Give commands in Redis' protocol."""
+        return b"".join(self._connection.pack_commands(commands))
+
+    def send(self, packed: bytes) -> None:
+        """Send commands that are in Redis' protocol already; `replies` takes what comes of them, in their order."""
         with translated(self.address):
             if not self._connection.is_connected:
                 raise redis.ConnectionError("the connection was lost before; a publish is never continued")
-            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-            replies = [self._reply() for _ in commands]
+            self._connection.send_packed_command([packed], check_health=False)
+
+    def replies(self, count: int) -> list[Any]:
+        """Give the next replies; the first error among them is raised."""
+        with translated(self.address):
+            replies = [self._reply() for _ in range(count)]
             for reply in replies:
                 if isinstance(reply, ResponseError):
                     raise reply

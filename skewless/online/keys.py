@@ -95,11 +95,20 @@ def entity_key(values: Sequence[Any], kinds: Sequence[KeyKind]) -> str | None:
     return "|".join(_part(value, kind) for value, kind in zip(values, kinds, strict=True))
 
 
+def escaped(text: str) -> str:
+    """Percent-encode what would end a key's part, or a line.
+
+    >>> escaped("a|b%")
+    'a%7Cb%25'
+    """
+    return text.translate(_ESCAPED)
+
+
 def _part(value: Any, kind: KeyKind) -> str:
     if kind is KeyKind.STRING and isinstance(value, str) and value.isprintable() and value.isascii():
         return value.replace("%", "%25").replace("|", "%7C")
     if kind is KeyKind.STRING and isinstance(value, str) and _is_unicode(value):
-        return value.translate(_ESCAPED)
+        return escaped(value)
     if kind is KeyKind.INTEGER and hasattr(value, "__index__") and not isinstance(value, bool):
         return str(operator.index(value))
     raise UsageError(f"join key value {value!r} is no {kind}; pass it with the type that the source has")

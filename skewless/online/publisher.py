@@ -1,36 +1,46 @@
 """Publishing a revision: every entity of a view changes in one instant, or none does.
 
-open -> drop garbage -> meta -> rows -> sample -> flip -> ledger -> drop the epoch before the previous. No
-write is ever sent twice: a publish that fails is over, and the next one begins a new epoch.
+open -> rows -> sample -> flip -> ledger -> drop what nobody reads any more. A *full* publish drops garbage and
+writes every row under a new epoch, with its meta; an *incremental* one writes into the live epoch what changed,
+beside the live rows. No write is ever sent twice: a publish that fails is over, and the next one begins a new epoch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import pyarrow as pa
 
 from skewless.errors import DataError
 from skewless.ledger.events import Event, Kind
-from skewless.online.comparison import demand_same
+from skewless.online.comparison import constant_row, demand_same
 from skewless.online.connection import Session, demand_safe
-from skewless.online.keys import KeyKind, entity_key
+from skewless.online.contents import Changes, Part, Whole
+from skewless.online.difference import Revision, differences
+from skewless.online.keys import entity_key
 from skewless.online.publication import Progress, Publication, Receipt, Step
 from skewless.online.reader import OnlineReader
-from skewless.online.reconcile import Agreement, OnlineView, reconcile_over
-from skewless.online.records import Meta
-from skewless.online.rows import Sample, encoded, key_kinds, parts
+from skewless.online.reconcile import Agreement, OnlineView, reconcile_over, shown_by
+from skewless.online.records import Meta, Pointer
+from skewless.online.rows import Shape, pieces
 from skewless.online.scripts import refusal, run
 from skewless.online.sweep import sweep
 from skewless.online.telling import at_flip, encode_events, withdrawals
+from skewless.online.writer import Writer
 from skewless.timeline import after, due, format_instant, to_micros
+
+Rows = Callable[[str], pa.RecordBatchReader]
 
 
 def publish(
     place: OnlineView,
     publication: Publication,
-    rows: pa.RecordBatchReader,
+    rows: Rows,
     *,
+    full: bool = False,
     actor: str | None = None,
     reason: str | None = None,
     rollback: bool = False,
@@ -38,26 +48,39 @@ def publish(
 ) -> Receipt:
     """Make a revision live, whole. With `rollback` it may be an older one, and the view is held afterwards.
 
-    rows  the revision: join keys and fields, any batches, each entity once
-    A revision that is live already is not published again (unless it was expired by hand).
+    rows  gives the rows of a revision by its name: join keys and fields, any batches, each entity once
+    full  write every row, even where what changed would do
+    A revision that is live already is not published again (unless it was expired by hand, or with `full`).
 
     Raises PublishRefused (code held, moved, superseded, not_due, older), StoreUnavailable, DataError when the
     rows are not what the definition and the ledger say, OnlineError when readers would get other rows.
     Before the flip readers keep what they have, whatever it raises; after it, the next operation tells the
     ledger what this one could not.
     """
-    kinds = key_kinds(rows.schema, publication.view)
+    shape = Shape.of(publication.view, rows(publication.revision).schema)
     reader = OnlineReader(place.redis_url, place.namespace)
     try:
         reader.connect()  # as every connection, before anything is opened
         with Session(place.redis_url) as session:
             demand_safe(session)
             seen = reconcile_over(session, place)
-            if seen.shows(publication.revision, publication.expires_at) and not rollback:
+            if seen.shows(publication.revision, publication.expires_at) and not (rollback or full):
                 return _already_live(publication, seen)
             _demand_in_order(seen, publication, rollback)
-            attempt = _Attempt(place, publication, session, reader, seen, rollback, actor, reason, progress)
-            return attempt.run(rows, kinds)
+            return _Attempt(
+                place,
+                publication,
+                rows,
+                shape,
+                session,
+                reader,
+                seen,
+                full,
+                rollback,
+                actor,
+                reason,
+                progress,
+            ).run()
     finally:
         reader.close()
 
@@ -68,83 +91,121 @@ class _Attempt:
 
     place: OnlineView
     publication: Publication
+    rows: Rows
+    shape: Shape
     session: Session
     reader: OnlineReader
     seen: Agreement
+    asked_full: bool
     rollback: bool
     actor: str | None
     reason: str | None
     progress: Progress
     generation: int = 0
+    epoch: int = 0
 
-    def run(self, rows: pa.RecordBatchReader, kinds: tuple[KeyKind, ...]) -> Receipt:
-        garbage = self.open()
-        self.clean(garbage)
-        self.describe(Meta.of(self.publication.view, self.publication.fingerprint, kinds))
-        sample = self.write(rows, kinds)
-        self.compare(sample, kinds)
+    def run(self) -> Receipt:
+        changes = self.changes()
+        garbage = self.open(full=changes is None)
+        contents = self.whole(garbage) if changes is None or self.is_full else changes
+        self.write(contents)
+        self.compare(contents)
         events = self.events()
         flip = self.flip(events)
         self.place.ledger.append(*at_flip(events, flip))
-        self.progress(Step.TOLD, sample.seen)
+        self.progress(Step.TOLD, contents.rows)
         self.sweep_behind()
         return self.receipt(flip, events)
 
-    def open(self) -> list[str]:
+    @cached_property
+    def meta(self) -> bytes:
+        return Meta.of(self.publication.view, self.publication.fingerprint, self.shape.kinds).encode()
+
+    @property
+    def is_full(self) -> bool:
+        return self.epoch == self.generation
+
+    def changes(self) -> Changes | None:
+        """What differs from what is live; None where all must be written, or the tables do not tell."""
+        state, pointer = self.seen.state, self.seen.state.pointer
+        if self.asked_full or self.rollback or self.seen.lost or state.dirty or pointer is None:
+            return None
+        if self.session.call("GET", self.place.keys.meta(pointer.epoch)) != self.meta:
+            return None
+        try:
+            old, earlier = self.revision_of(pointer.generation), self.left_before(pointer)
+            new = Revision(self.rows(self.publication.revision), self.publication.rows)
+            found = differences(self.shape, new, old, earlier)
+            first = next(found)  # what cannot be read is known now, before anything is opened
+        except DataError:
+            return None
+        return Changes(pointer.generation, chain([first], found))
+
+    def left_before(self, pointer: Pointer) -> Revision:
+        """The revision whose entities may still have tombstones in the live epoch."""
+        previous = self.seen.state.previous
+        if previous is None or previous.epoch != pointer.epoch:
+            return Revision(self.rows(self.publication.revision).schema.empty_table().to_reader(), 0)
+        return self.revision_of(previous.generation)
+
+    def revision_of(self, generation: int) -> Revision:
+        """The revision that a generation shows; DataError where the ledger does not say."""
+        event = shown_by(self.seen.events, generation)
+        if event is None or event.revision is None or event.rows is None:
+            raise DataError(f"the ledger of {self.place.view!r} does not say what generation {generation} is")
+        return Revision(self.rows(event.revision), event.rows)
+
+    def open(self, *, full: bool) -> list[str]:
         seen = self.seen
         answer = run(
-            self.session, "open", self.place.keys, seen.state.flip, seen.generation, True, self.rollback
+            self.session, "open", self.place.keys, seen.state.flip, seen.generation, full, self.rollback
         )
-        self.generation = int(answer[0])
+        self.generation, self.epoch = int(answer[0]), int(answer[1])
         self.progress(Step.OPENED, 0)
         return answer[2].split()
 
-    def clean(self, garbage: list[str]) -> None:
+    def whole(self, garbage: list[str]) -> Whole:
+        """Make room, and describe the new epoch."""
         if garbage or self.seen.lost:
             sweep(self.session, self.place.keys, below=self.generation, kept=self.readable())
         self.progress(Step.CLEANED, 0)
-
-    def describe(self, meta: Meta) -> None:
-        self.write_new([(self.place.keys.meta(self.generation), meta.encode())])
+        key = self.place.keys.meta(self.epoch).encode()
+        one = Part("MSETNX", *(pa.array([item], pa.large_binary()) for item in (key, self.meta)))
+        writer = self.writer()
+        writer.send(one)
+        writer.settle()
         self.progress(Step.DESCRIBED, 0)
+        return Whole(pieces(self.shape, self.rows(self.publication.revision)))
 
-    def write(self, rows: pa.RecordBatchReader, kinds: tuple[KeyKind, ...]) -> Sample:
-        keys, sample = self.place.keys, Sample()
-        pairs = encoded(iter(rows), self.publication.view, kinds, self.generation, sample)
-        for part in parts((keys.entity(self.generation, key), value) for key, value in pairs):
-            self.write_new(part)
-            self.progress(Step.WRITTEN, sample.seen)
-        if sample.seen != self.publication.rows:
+    def write(self, contents: Whole | Changes) -> None:
+        writer = self.writer()
+        for part in contents.parts(self.generation, self.place.keys.entity(self.epoch, "")):
+            self.settle(writer)  # the server was at work while this part was made
+            writer.send(part)
+        self.settle(writer)
+        if contents.rows != self.publication.rows:
             raise DataError(
-                f"revision {self.publication.revision} of {self.place.view!r} has {sample.seen} rows, but "
+                f"revision {self.publication.revision} of {self.place.view!r} has {contents.rows} rows, but "
                 f"the ledger says {self.publication.rows}; build it again. Nothing was published"
             )
-        return sample
 
-    def write_new(self, pairs: list[tuple[str, bytes]]) -> None:
-        """Write keys that nobody has written; each acknowledgement counts; the publish must still be ours."""
-        commands = [("SET", key, value, "NX") for key, value in pairs]
-        *acknowledged, writing = self.session.pipeline(
-            [*commands, ("HGET", self.place.keys.state, "writing")]
-        )
-        self.demand_ours(writing)
-        for (key, _), reply in zip(pairs, acknowledged, strict=True):
-            if reply != b"OK":
-                raise DataError(
-                    f"{key} was written twice: two rows of one entity? Build again. Nothing was published"
-                )
+    def settle(self, writer: Writer) -> None:
+        before = writer.written
+        writer.settle()
+        if writer.written > before:
+            self.progress(Step.WRITTEN, writer.written)
 
-    def demand_ours(self, writing: bytes | None) -> None:
-        if writing != str(self.generation).encode():
-            raise refusal("superseded", "publish", self.place.view)
+    def writer(self) -> Writer:
+        return Writer(self.session, self.place.keys, self.generation)
 
-    def compare(self, sample: Sample, kinds: tuple[KeyKind, ...]) -> None:
-        names = [entity_key(key, kinds) or "" for key, _ in sample.kept]
-        meta, read = self.reader.read_generation(self.place.view, self.generation, self.generation, names)
-        # Whoever ended this publish may have dropped its rows by now.
-        self.demand_ours(self.session.call("HGET", self.place.keys.state, "writing"))
-        demand_same(self.publication.view, meta, names, [row for _, row in sample.kept], read)
-        self.progress(Step.COMPARED, sample.seen)
+    def compare(self, contents: Whole | Changes) -> None:
+        view = self.publication.view
+        expected = contents.expected(constant_row(view, view.absent_row))
+        names = [entity_key(key, self.shape.kinds) or "" for key in expected]
+        meta, read = self.reader.read_generation(view.name, self.epoch, self.generation, names)
+        self.writer().demand_ours()  # whoever ended this publish may have dropped its rows by now
+        demand_same(view, meta, names, list(expected.values()), read)
+        self.progress(Step.COMPARED, contents.rows)
 
     def events(self) -> tuple[Event, ...]:
         it = self.publication
@@ -155,7 +216,7 @@ class _Attempt:
             fingerprint=it.fingerprint,
             rows=it.rows,
             generation=self.generation,
-            epoch=self.generation,
+            epoch=self.epoch,
             expires_at=it.expires_at,
             actor=self.actor,
             reason=self.reason,
@@ -172,7 +233,7 @@ class _Attempt:
             "flip",
             self.place.keys,
             self.generation,
-            self.generation,
+            self.epoch,
             to_micros(it.snapshot_time),
             to_micros(it.due_at),
             "never" if expires_at is None else to_micros(expires_at),
@@ -187,7 +248,9 @@ class _Attempt:
 
     def sweep_behind(self) -> None:
         live = self.seen.state.pointer
-        kept = {self.generation} | ({live.epoch} if live and not self.rollback else set())
+        kept = {self.epoch} | ({live.epoch} if live and not self.rollback else set())
+        if not self.is_full and self.readable() <= kept and not self.seen.state.garbage:
+            return self.progress(Step.SWEPT, self.publication.rows)  # nothing was left behind
         gone = sweep(self.session, self.place.keys, below=self.generation, kept=kept)
         listed = {*gone, *self.seen.state.garbage, *self.readable()} - kept
         run(self.session, "swept", self.place.keys, *sorted(listed))
@@ -203,7 +266,7 @@ class _Attempt:
         return Receipt(
             view=it.view.name,
             generation=self.generation,
-            epoch=self.generation,
+            epoch=self.epoch,
             flip=flip,
             snapshot_time=it.snapshot_time,
             revision=it.revision,

@@ -1,107 +1,145 @@
-"""Rows of a snapshot table, batch by batch, as the keys and values of an epoch."""
+"""Rows of snapshot tables in pieces: columns of join keys and fields that can be packed."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import pyarrow as pa
 
 from skewless.errors import DataError, UsageError
 from skewless.model import FeatureView
-from skewless.online.codec import row_encoder
-from skewless.online.keys import KeyKind, ViewKeys, entity_key
-from skewless.online.records import Row, encode_slots
+from skewless.online.columns import entity_keys, packed_rows
+from skewless.online.keys import KeyKind
+from skewless.online.records import Row
+from skewless.types import DType
 
-SAMPLE_ROWS = 100
-_PART = 1000
-_PART_BYTES = 1_000_000
-
-
-@dataclass
-class Sample:
-    """A few rows of a stream, each as likely as any other: kept to be compared with what a reader gets."""
-
-    size: int = SAMPLE_ROWS
-    seen: int = 0
-    kept: list[tuple[Row, Row]] = field(default_factory=list)
-    _random: random.Random = field(default_factory=lambda: random.Random(0))
-
-    def offer(self, key: Row, row: Row) -> None:
-        """Keep the row, or not (reservoir sampling: Vitter's algorithm R)."""
-        self.seen += 1
-        if len(self.kept) < self.size:
-            self.kept.append((key, row))
-        elif (place := self._random.randrange(self.seen)) < self.size:
-            self.kept[place] = (key, row)
+_ROWS = 10_000
+_BYTES = 4_000_000
 
 
-def key_kinds(schema: pa.Schema, view: FeatureView) -> tuple[KeyKind, ...]:
-    """Tell strings from integers among the join keys; DataError for anything else, or a missing column."""
-    missing = [name for name in view.columns if name not in schema.names]
-    if missing:
-        raise DataError(
-            f"the snapshot of {view.name!r} lacks {', '.join(missing)}; it has {', '.join(schema.names)}"
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What rows of a view are made of: join keys and their kinds, fields and their dtypes, in meta's order."""
+
+    view: str
+    keys: tuple[tuple[str, KeyKind], ...]
+    fields: tuple[tuple[str, DType], ...]
+
+    @classmethod
+    def of(cls, view: FeatureView, schema: pa.Schema) -> Self:
+        """Tell it from a view and the columns of its table.
+
+        DataError where a column is missing, or a join key is neither a string nor an integer.
+        """
+        missing = [name for name in view.columns if name not in schema.names]
+        if missing:
+            raise DataError(
+                f"the snapshot of {view.name!r} lacks {', '.join(missing)}; it has {', '.join(schema.names)}"
+            )
+        keys = tuple((name, _kind(view.name, schema.field(name))) for name in view.join_keys)
+        return cls(view.name, keys, tuple((item.name, item.dtype) for item in view.schema))
+
+    @property
+    def kinds(self) -> tuple[KeyKind, ...]:
+        """The kinds of the join keys."""
+        return tuple(kind for _, kind in self.keys)
+
+    def schema(self, of: pa.Schema) -> pa.Schema:
+        """The columns of a piece that is made of a table with such columns."""
+        keys = [of.field(name) for name, _ in self.keys]
+        return pa.schema([*keys, *(pa.field(name, dtype.arrow()) for name, dtype in self.fields)])
+
+    @property
+    def keys_only(self) -> Shape:
+        """The same rows without their fields."""
+        return replace(self, fields=())
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows: the join keys' columns, and the fields' in their dtypes."""
+
+    shape: Shape
+    keys: Sequence[pa.Array]
+    fields: Sequence[pa.Array]
+
+    @classmethod
+    def of(cls, shape: Shape, batch: pa.RecordBatch | pa.Table) -> Self:
+        """The rows of a batch; DataError where a column does not hold its dtype."""
+        fields = [_cast(shape, batch.column(name), name, dtype) for name, dtype in shape.fields]
+        return cls(shape, [_array(batch.column(name)) for name, _ in shape.keys], fields)
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.keys[0])
+
+    def key(self, place: int) -> Row:
+        """The join key values of a row."""
+        return tuple(column[place].as_py() for column in self.keys)
+
+    def row(self, place: int) -> Row:
+        """The fields of a row."""
+        return tuple(column[place].as_py() for column in self.fields)
+
+    def take(self, places: Any) -> Piece:
+        """The rows at some places."""
+        chosen = pa.array(places)
+        return replace(
+            self,
+            keys=[column.take(chosen) for column in self.keys],
+            fields=[column.take(chosen) for column in self.fields],
         )
-    return tuple(_kind(view.name, schema.field(name)) for name in view.join_keys)
+
+    def parts(self) -> Iterator[Piece]:
+        """Cut into parts of at most 10,000 rows, and about four megabytes where rows allow it."""
+        size = sum(column.nbytes for column in (*self.keys, *self.fields))
+        step = max(1, min(_ROWS, _BYTES * len(self) // max(size, 1)))
+        for start in range(0, len(self), step):
+            yield replace(
+                self,
+                keys=[column.slice(start, step) for column in self.keys],
+                fields=[column.slice(start, step) for column in self.fields],
+            )
+
+    def packed_keys(self, prefix: str = "") -> pa.LargeBinaryArray:
+        """The prefix and each row's key; DataError for a null, or what no key can be."""
+        try:
+            packed = entity_keys(prefix, self.keys, self.shape.kinds)
+        except UsageError as error:
+            raise DataError(
+                f"the snapshot of {self.shape.view!r} has a key that cannot be published: {error}"
+            ) from error
+        if packed.null_count:
+            place = packed.is_valid().index(False).as_py()
+            raise DataError(
+                f"the snapshot of {self.shape.view!r} has a null in the join key {self.key(place)!r}; build it again"
+            )
+        return packed
+
+    def packed_rows(self) -> pa.LargeBinaryArray:
+        """The rows' fields, packed."""
+        return packed_rows(self.fields, [dtype for _, dtype in self.shape.fields])
 
 
-def encoded(
-    batches: Iterator[pa.RecordBatch],
-    view: FeatureView,
-    kinds: Sequence[KeyKind],
-    generation: int,
-    sample: Sample,
-) -> Iterator[tuple[str, bytes]]:
-    """Each row's key and value in the new epoch, in the order of the rows; DataError for a null key."""
-    keys = ViewKeys("", view.name)
-    encode = row_encoder(item.dtype for item in view.schema)
+def pieces(shape: Shape, batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
+    """The rows of batches in parts, each small enough to be sent at once."""
     for batch in batches:
-        key_columns = [batch.column(name).to_pylist() for name in view.join_keys]
-        columns = [
-            _values(batch.column(item.name), item.dtype.arrow(), view.name, item.name) for item in view.schema
-        ]
-        for key, row in zip(zip(*key_columns, strict=True), zip(*columns, strict=True), strict=True):
-            sample.offer(key, row)
-            yield _text(key, kinds, keys.view), encode_slots(generation, encode(row))
+        yield from Piece.of(shape, batch).parts()
 
 
-def parts(pairs: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    """Cut into parts of which each is one pipeline: 1,000 rows or a megabyte."""
-    part: list[tuple[str, bytes]] = []
-    size = 0
-    for key, value in pairs:
-        part.append((key, value))
-        size += len(key) + len(value)
-        if len(part) == _PART or size > _PART_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
-
-
-def _text(key: Row, kinds: Sequence[KeyKind], view: str) -> str:
+def _cast(shape: Shape, column: pa.Array | pa.ChunkedArray, name: str, dtype: DType) -> pa.Array:
     try:
-        text = entity_key(key, kinds)
-    except UsageError as error:
-        raise DataError(
-            f"the snapshot of {view!r} has a key {key!r} that cannot be published: {error}"
-        ) from error
-    if text is None:
-        raise DataError(f"the snapshot of {view!r} has a null in the join key {key!r}; build it again")
-    return text
-
-
-def _values(column: pa.Array, expected: pa.DataType, view: str, name: str) -> list[Any]:
-    try:
-        values: list[Any] = column.cast(expected).to_pylist()
+        return _array(column.cast(dtype.arrow()))
     except pa.ArrowException as error:
         raise DataError(
-            f"column {name!r} of the snapshot of {view!r} is {column.type}, not {expected}: {error}"
+            f"column {name!r} of the snapshot of {shape.view!r} is {column.type}, not {dtype.arrow()}: {error}"
         ) from error
-    return values
+
+
+def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _kind(view: str, column: pa.Field) -> KeyKind:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from skewless import types
+from skewless.errors import DataError
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.table import Ledger
 from skewless.model import DeltaSource, Entity, FeatureView, Field
 from skewless.online.publication import Publication, Receipt, Step
-from skewless.online.publisher import publish
+from skewless.online.publisher import Rows, publish
 from skewless.online.reader import OnlineReader
 from skewless.online.reconcile import OnlineView
 from skewless.online.state import OnlineState, look
@@ -62,6 +64,7 @@ class Stage:
     view: FeatureView = STATS
     keys: tuple[pa.DataType, ...] = (pa.int64(),)
     namespace: str = field(default_factory=lambda: f"n-{uuid.uuid4().hex[:12]}")
+    keeps: bool = False  # the rows of earlier revisions, so that a publish can be of what changed
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(str(self.folder / "ledger"), SystemClock())
@@ -86,9 +89,28 @@ class Stage:
         table = pa.table([*columns, ["r"] * len(rows)], schema=schema)
         return table.to_reader(max_chunksize=batch)
 
+    def rows_of(self, rows: list[tuple[Any, ...]], revision: str) -> Rows:
+        """What gives the rows of this revision, and of those before if they are kept."""
+        folder = self.folder / "rows"
+        folder.mkdir(exist_ok=True)
+        table = self.table(rows).read_all()
+        if self.keeps:
+            pq.write_table(table, folder / revision)
+
+        def read(asked: str) -> pa.RecordBatchReader:
+            if asked == revision:
+                return table.to_reader(max_chunksize=400)
+            try:
+                return pq.read_table(folder / asked).to_reader()
+            except OSError as error:
+                raise DataError(f"there is no {asked}") from error
+
+        return read
+
     def publish_rows(self, rows: list[tuple[Any, ...]], snapshot_time: datetime, **how: Any) -> Receipt:
         """Build and publish these rows."""
-        return publish(self.place, self.built(snapshot_time, len(rows)), self.table(rows), **how)
+        publication = self.built(snapshot_time, len(rows))
+        return publish(self.place, publication, self.rows_of(rows, publication.revision), **how)
 
     def publish_mark(
         self,
@@ -100,7 +122,8 @@ class Stage:
     ) -> Receipt:
         """Build (unless it is built) and publish a revision whose rows all carry the mark."""
         publication = again or self.built(snapshot_time, users)
-        return publish(self.place, publication, self.table(marked(mark, users)), **how)
+        rows = self.rows_of(marked(mark, users), publication.revision)
+        return publish(self.place, publication, rows, **how)
 
     def marks(self, users: int = 1200) -> set[Any]:
         """The marks that one lookup of all users gives: one, whatever else goes on."""

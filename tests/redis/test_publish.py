@@ -200,19 +200,19 @@ def test_rows_that_are_not_what_the_ledger_says_fail_the_publish(
     stage: Stage, rows: list[tuple[object, ...]], counted: int, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        publish(stage.place, stage.built(ago(hours=1), counted), stage.table(rows))
+        publish(stage.place, stage.built(ago(hours=1), counted), lambda _: stage.table(rows))
     assert stage.state().pointer is None
 
 
 def test_a_column_of_another_type_fails_before_anything_changes(stage: Stage) -> None:
-    wrong = pa.table({"user_id": [1.5], "mark": [1], "share": [0.5], "word": ["a"]}).to_reader()
+    wrong = pa.table({"user_id": [1.5], "mark": [1], "share": [0.5], "word": ["a"]})
     with pytest.raises(
         DataError, match="join key 'user_id' of 'stats' is double; join keys are strings or integers"
     ):
-        publish(stage.place, stage.built(ago(hours=1), 1), wrong)
-    lacking = pa.table({"user_id": [1], "mark": [1]}).to_reader()
+        publish(stage.place, stage.built(ago(hours=1), 1), lambda _: wrong.to_reader())
+    lacking = pa.table({"user_id": [1], "mark": [1]})
     with pytest.raises(DataError, match="lacks share, word"):
-        publish(stage.place, stage.built(ago(hours=1), 1), lacking)
+        publish(stage.place, stage.built(ago(hours=1), 1), lambda _: lacking.to_reader())
     assert stage.raw_keys() == set()
 
 

@@ -1,0 +1,205 @@
+"""What changed between revisions of a view, told from their rows alone, and never from what the server has.
+
+Revisions are compared in memory where they fit. Larger ones are laid on disk first, in buckets by the hash of their
+keys, and compared bucket by bucket.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skewless.errors import DataError
+from skewless.online.columns import buckets, packed_column, packed_nil
+from skewless.online.rows import Piece, Shape
+from skewless.types import FLOATS, DType
+
+BUCKET_ROWS = 2_000_000
+
+Places = np.ndarray  # int64: where in a piece an entity stands; -1: nowhere
+
+
+class Revision(NamedTuple):
+    """A revision's rows, which can be read once, and how many the ledger says there are."""
+
+    batches: pa.RecordBatchReader
+    rows: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of revisions, or of one bucket of them.
+
+    written  rows of the new one that the old one lacks, or has otherwise
+    before   their rows in the old one, packed; nil where it lacks them
+    gone     rows of the old one whose entities the new one lacks
+    dead     keys that only the revision before both has
+    rows     how many the new one has
+    """
+
+    rows: int
+    written: Piece
+    before: pa.LargeBinaryArray
+    gone: Piece
+    dead: Piece
+
+
+def differences(
+    shape: Shape, new: Revision, old: Revision, earlier: Revision, bucket_rows: int = BUCKET_ROWS
+) -> Iterator[Difference]:
+    """Compare revisions, bucket by bucket; of the earlier one only the keys count.
+
+    DataError where a revision has other rows than the ledger says, two of one entity, or a null key: when the first
+    difference is asked for, if memory holds all, or with its bucket.
+    Two NaN of other bits count as other rows: that costs a write, and changes nothing.
+    """
+    count = -(-max(new.rows, old.rows, earlier.rows) // bucket_rows)
+    sides = ((shape, new), (shape, old), (shape.keys_only, earlier))
+    if count <= 1:
+        yield compare(*(_whole(side, revision) for side, revision in sides))
+        return
+    with tempfile.TemporaryDirectory(prefix="skewless-publish-") as folder:
+        laid = [
+            _laid_out(side, revision, count, Path(folder) / str(number))
+            for number, (side, revision) in enumerate(sides)
+        ]
+        for paths in zip(*laid, strict=True):
+            yield compare(*(_loaded(side, path) for (side, _), path in zip(sides, paths, strict=True)))
+
+
+def compare(new: Piece, old: Piece, earlier: Piece) -> Difference:
+    """Compare what is in memory."""
+    places = _places(new, old)
+    known = np.flatnonzero(places >= 0)
+    stays = np.zeros(len(new), bool)
+    stays[known] = _same(new, old, known, places[known])
+    written, left = np.flatnonzero(~stays), np.ones(len(old), bool)
+    left[places[known]] = False
+    gone = old.take(np.flatnonzero(left))
+    _demand_distinct(new.take(np.flatnonzero(places < 0)))
+    if (_places(gone, new) >= 0).any():
+        raise _twice(new.shape)
+    only_earlier = (_places(earlier, old) < 0) & (_places(earlier, new) < 0)
+    return Difference(
+        rows=len(new),
+        written=new.take(written),
+        before=_packed_at(old, places[written]),
+        gone=gone,
+        dead=earlier.take(np.flatnonzero(only_earlier)),
+    )
+
+
+def _places(rows: Piece, among: Piece) -> Places:
+    """Where the rows' entities stand among others."""
+    if len(rows) == len(among) and all(a.equals(b) for a, b in zip(rows.keys, among.keys, strict=True)):
+        return np.arange(len(rows))
+    if not len(rows) or not len(among):
+        return np.full(len(rows), -1)
+    names, others = _names(rows), _names(among)
+    if names.type != others.type:
+        names, others = rows.packed_keys(), among.packed_keys()
+    places: Places = pc.index_in(names, value_set=others).fill_null(-1).to_numpy().astype(np.int64)
+    found = places[places >= 0]
+    if len(found) and np.bincount(found).max() > 1:
+        raise _twice(rows.shape)
+    return places
+
+
+def _names(rows: Piece) -> pa.Array:
+    """What tells entities apart: the join key, or several as one."""
+    one = len(rows.keys) == 1 and not rows.keys[0].null_count
+    return rows.keys[0] if one else rows.packed_keys()
+
+
+def _same(new: Piece, old: Piece, of_new: Places, of_old: Places) -> np.ndarray:
+    """Whether rows at places of one have the values of those of the other."""
+    same = np.ones(len(of_new), bool)
+    for (_, dtype), ours, theirs in zip(new.shape.fields, new.fields, old.fields, strict=True):
+        same &= _equal(_at(ours, of_new), _at(theirs, of_old), dtype)
+    return same
+
+
+def _at(column: pa.Array, places: Places) -> pa.Array:
+    whole = len(places) == len(column) and np.array_equal(places, np.arange(len(column)))
+    return column if whole else column.take(pa.array(places))
+
+
+def _equal(ours: pa.Array, theirs: pa.Array, dtype: DType) -> np.ndarray:
+    """Whether values have the same bits; a null equals a null."""
+    if dtype.element is not None:
+        ours, theirs = packed_column(ours, dtype), packed_column(theirs, dtype)
+    elif dtype in FLOATS:
+        bits = pa.int32() if dtype.name == "float32" else pa.int64()
+        ours, theirs = ours.view(bits), theirs.view(bits)
+    same = pc.equal(ours, theirs)
+    if same.null_count:
+        same = pc.if_else(same.is_valid(), same, pc.and_(ours.is_null(), theirs.is_null()))
+    return np.asarray(same.to_numpy(zero_copy_only=False), bool)
+
+
+def _packed_at(rows: Piece, places: Places) -> pa.LargeBinaryArray:
+    """The packed rows at places; nil for nowhere."""
+    known = places >= 0
+    if not len(rows) or not known.any():
+        return packed_nil(len(places))
+    packed = rows.take(np.where(known, places, 0)).packed_rows()
+    return packed if known.all() else pc.if_else(pa.array(known), packed, packed_nil(len(places)))
+
+
+def _demand_distinct(rows: Piece) -> None:
+    if len(rows) and len(_names(rows).unique()) != len(rows):
+        raise _twice(rows.shape)
+
+
+def _twice(shape: Shape) -> DataError:
+    return DataError(
+        f"a revision of {shape.view!r} has two rows of one entity; build it again. Nothing was published"
+    )
+
+
+def _whole(shape: Shape, revision: Revision) -> Piece:
+    piece = Piece.of(shape, revision.batches.read_all())
+    _demand_count(shape, revision, len(piece))
+    return piece
+
+
+def _laid_out(shape: Shape, revision: Revision, count: int, folder: Path) -> list[Path]:
+    """Write a revision's rows into so many files, by the hash of their keys."""
+    folder.mkdir()
+    paths = [folder / str(number) for number in range(count)]
+    schema = shape.schema(revision.batches.schema)
+    rows = 0
+    with ExitStack() as files:
+        writers = [files.enter_context(pa.ipc.new_file(str(path), schema)) for path in paths]
+        for batch in revision.batches:
+            piece = Piece.of(shape, batch)
+            rows += len(piece)
+            numbers = buckets(piece.packed_keys(), count)
+            order = np.argsort(numbers, kind="stable")
+            ends = np.searchsorted(numbers[order], np.arange(count + 1))
+            for writer, start, end in zip(writers, ends, ends[1:], strict=False):
+                chosen = piece.take(order[start:end])
+                writer.write_batch(pa.record_batch([*chosen.keys, *chosen.fields], schema=schema))
+    _demand_count(shape, revision, rows)
+    return paths
+
+
+def _loaded(shape: Shape, path: Path) -> Piece:
+    with pa.ipc.open_file(str(path)) as file:
+        return Piece.of(shape, file.read_all())
+
+
+def _demand_count(shape: Shape, revision: Revision, rows: int) -> None:
+    if rows != revision.rows:
+        raise DataError(
+            f"a revision of {shape.view!r} has {rows} rows, but the ledger says {revision.rows}; build it again. "
+            "Nothing was published"
+        )

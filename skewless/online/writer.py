@@ -1,0 +1,100 @@
+"""Writing the keys of a generation: each once, every write acknowledged, a part on its way while the next is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skewless.errors import DataError
+from skewless.online.columns import commands
+from skewless.online.connection import Session
+from skewless.online.contents import Part
+from skewless.online.keys import ViewKeys
+from skewless.online.scripts import refusal
+
+_COMMAND_ROWS = 250  # between two commands the server answers others
+_COMMAND_BYTES = 1_000_000
+
+
+_DONE = {"MSETNX": 1, "MSET": b"OK"}
+
+
+class _Sent(NamedTuple):
+    """A part that is on its way, so many rows to a command."""
+
+    part: Part
+    rows: int
+
+
+@dataclass
+class Writer:
+    """Writes what a publish of one generation adds.
+
+    PublishRefused (superseded) once somebody else has opened a later generation; DataError where a new key is there
+    already; StoreUnavailable. A writer that has failed is over: no write is ever sent twice.
+    """
+
+    session: Session
+    keys: ViewKeys
+    generation: int
+    written: int = 0
+    _sent: _Sent | None = None
+
+    def send(self, part: Part) -> None:
+        """Send a part; the one before must be settled."""
+        assert self._sent is None, "one part at a time"
+        _demand_distinct(part.keys)
+        arguments = [part.keys] if part.values is None else [part.keys, part.values]
+        size = sum(pc.mean(pc.binary_length(column)).as_py() for column in arguments)
+        rows = max(1, min(_COMMAND_ROWS, int(_COMMAND_BYTES // size)))
+        looking = self.session.packed(self._looking)
+        self.session.send(commands(part.command, rows, *arguments) + looking)
+        self._sent = _Sent(part, rows)
+
+    def settle(self) -> None:
+        """Wait until what was sent is acknowledged."""
+        if self._sent is None:
+            return
+        (part, rows), self._sent = self._sent, None
+        starts = range(0, len(part.keys), rows)
+        *acknowledged, writing = self.session.replies(len(starts) + 1)
+        self._demand_ours(writing)
+        for start, reply in zip(starts, acknowledged, strict=True):
+            if reply != _DONE.get(part.command, reply):
+                self._tell_twice(part.keys[start : start + rows])
+        self.written += len(part.keys)
+
+    def demand_ours(self) -> None:
+        """PublishRefused unless this generation may still flip."""
+        self._demand_ours(self.session.call(*self._looking))
+
+    @property
+    def _looking(self) -> tuple[str, ...]:
+        return "HGET", self.keys.state, "writing"
+
+    def _demand_ours(self, writing: bytes | None) -> None:
+        if writing != str(self.generation).encode():
+            raise refusal("superseded", "publish", self.keys.view)
+
+    def _tell_twice(self, keys: pa.LargeBinaryArray) -> None:
+        """Of the keys of a command that wrote nothing, tell one that was there."""
+        names = keys.to_pylist()
+        there = self.session.pipeline([("EXISTS", name) for name in names])
+        raise _twice(names[there.index(1)])
+
+
+def _demand_distinct(keys: pa.LargeBinaryArray) -> None:
+    """One command would write a key twice without a word."""
+    counted = pc.value_counts(keys)
+    if len(counted) != len(keys):
+        counts = counted.field("counts")
+        raise _twice(counted.field("values")[pc.index(counts, pc.max(counts)).as_py()].as_py())
+
+
+def _twice(key: bytes) -> DataError:
+    return DataError(
+        f"{key.decode()} was written twice: two rows of one entity? Build again. Nothing was published"
+    )
