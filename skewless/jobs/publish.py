@@ -143,6 +143,7 @@ def put_online(
         reason=reason,
         rollback=rollback,
         progress=progress,
+        report=report,
     )
     _leave_services(workspace, view)
     return receipt

@@ -127,12 +127,12 @@ class FeatureTable:
         ]
         return tuple(StoredFile(unquote(path), *rest) for path, *rest in zip(*columns, strict=True))
 
-    def reader(self, revision: str) -> pa.RecordBatchReader:
-        """The rows of a revision, without Spark: join keys and fields; DataError where they cannot be read."""
+    def reader(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+        """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read."""
         with self._readable():
             rows = DeltaTable(self.uri).to_pyarrow_dataset()
             batches = rows.scanner(
-                columns=list(self.view.columns), filter=pc.field(REVISION) == revision
+                columns=list(columns or self.view.columns), filter=pc.field(REVISION) == revision
             ).to_reader()
         return pa.RecordBatchReader.from_batches(batches.schema, self._explained(batches))
 

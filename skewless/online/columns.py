@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skewless.errors import UsageError
 from skewless.online.codec import (
     FALSE,
     NAN32,
@@ -55,6 +54,12 @@ def packed_slots(
     )
 
 
+def spread(packed: pa.LargeBinaryArray, where: np.ndarray) -> pa.LargeBinaryArray:
+    """Put packed rows, in their order, where a mask is true, and nil elsewhere."""
+    places = pa.array(np.cumsum(where) - 1, mask=~where)
+    return packed.take(places).fill_null(pa.scalar(NIL, _BINARY))
+
+
 def packed_nil(count: int) -> pa.LargeBinaryArray:
     """So many nils."""
     return pa.repeat(pa.scalar(NIL, _BINARY), count)
@@ -75,10 +80,7 @@ def packed_column(column: pa.Array, dtype: DType) -> pa.LargeBinaryArray:
 
 
 def entity_keys(prefix: str, columns: Sequence[pa.Array], kinds: Sequence[KeyKind]) -> pa.LargeBinaryArray:
-    """Give the prefix and each entity's key, as `keys.entity_key` does; null where one of the columns is.
-
-    UsageError for a text that is not UTF-8.
-    """
+    """Give the prefix and each entity's key, as `keys.entity_key` does; null where one of the columns is."""
     parts = [_key_part(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     between = [piece for part in parts for piece in (b"|", part)][1:]
     return _joined(prefix.encode(), *between)
@@ -156,10 +158,6 @@ def _key_part(column: pa.Array, kind: KeyKind) -> pa.LargeBinaryArray:
     if kind is KeyKind.INTEGER:
         return column.cast(pa.large_string()).cast(_BINARY)
     text = column.cast(pa.large_string())
-    try:
-        text.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise UsageError(f"a join key is not UTF-8 ({error})") from error
     special = pc.match_substring_regex(text, _ESCAPABLE)
     if not pc.any(special).as_py():
         return text.cast(_BINARY)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
@@ -25,6 +26,14 @@ class Part(NamedTuple):
     values: pa.LargeBinaryArray | None
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What readers of a generation must get, by key values; None: there is no key."""
+
+    generation: int
+    rows: Mapping[Row, Row | None]
+
+
 @dataclass
 class Whole:
     """Every row of a revision, each under a key that nobody has written yet."""
@@ -35,17 +44,38 @@ class Whole:
     def parts(self, generation: int, prefix: str) -> Iterator[Part]:
         """What to write for a generation under a prefix of keys."""
         for piece in self.pieces:
-            self.sample.offer(piece)
             yield Part("MSETNX", piece.packed_keys(prefix), packed_slots(generation, piece.packed_rows()))
+            self.sample.offer(piece)
 
     @property
     def rows(self) -> int:
         """The revision's rows, once all parts were taken."""
         return self.sample.seen
 
-    def expected(self, absent: Row) -> dict[Row, Row | None]:
-        """What a reader of the generation must get, by key values."""
-        return dict(self.sample.kept)
+    def expected(self, generation: int, absent: Row) -> list[Expected]:
+        """What was written, as readers must get it."""
+        return [Expected(generation, self.sample.kept)]
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    """Rows that are written, each with the one that it replaces: both are read back."""
+
+    piece: Piece
+    before: Callable[[int], Row | None]
+
+    @property
+    def fields(self) -> Sequence[pa.Array]:
+        return self.piece.fields
+
+    def __len__(self) -> int:
+        return len(self.piece)
+
+    def key(self, place: int) -> Row:
+        return self.piece.key(place)
+
+    def row(self, place: int) -> Row:
+        return self.piece.row(place), self.before(place)
 
 
 @dataclass
@@ -65,23 +95,32 @@ class Changes:
             self.rows += difference.rows
             yield from self._rewritten(difference, generation, prefix)
             for piece in difference.gone.parts():
-                self._gone.offer(piece)
                 slots = packed_slots(generation, packed_nil(len(piece)), self.live, piece.packed_rows())
                 yield Part("MSET", piece.packed_keys(prefix), slots)
+                self._gone.offer(piece)
             for piece in difference.dead.parts():
-                self._dead.offer(piece)
                 yield Part("UNLINK", piece.packed_keys(prefix), None)
+                self._dead.offer(piece)
 
     def _rewritten(self, difference: Difference, generation: int, prefix: str) -> Iterator[Part]:
         start = 0
         for piece in difference.written.parts():
-            self._written.offer(piece)
-            before = difference.before.slice(start, len(piece))
+            before = difference.packed_before(start, start + len(piece))
             slots = packed_slots(generation, piece.packed_rows(), self.live, before)
             yield Part("MSET", piece.packed_keys(prefix), slots)
+            self._written.offer(_Rewritten(piece, partial(_row_before, difference, start)))
             start += len(piece)
 
-    def expected(self, absent: Row) -> dict[Row, Row | None]:
-        """What a reader of the generation must get, by key values."""
-        gone: dict[Row, Row | None] = dict.fromkeys(self._gone.kept, absent)
-        return gone | dict.fromkeys(self._dead.kept) | self._written.kept
+    def expected(self, generation: int, absent: Row) -> list[Expected]:
+        """What was written, as readers of the generation and, until it flips, of the live one must get it."""
+        written, gone, dead = self._written.kept, self._gone.kept, dict.fromkeys(self._dead.kept)
+        after = {key: row for key, (row, _) in written.items()}
+        before = {key: absent if row is None else row for key, (_, row) in written.items()}
+        return [
+            Expected(generation, after | dict.fromkeys(gone, absent) | dead),
+            Expected(self.live, before | gone | dead),
+        ]
+
+
+def _row_before(difference: Difference, start: int, place: int) -> Row | None:
+    return difference.row_before(start + place)

@@ -7,7 +7,7 @@ keys, and compared bucket by bucket.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skewless.errors import DataError
-from skewless.online.columns import buckets, packed_column, packed_nil
+from skewless.online.columns import buckets, packed_column, packed_nil, spread
+from skewless.online.records import Row
 from skewless.online.rows import Piece, Shape
 from skewless.types import FLOATS, DType
 
@@ -39,7 +40,7 @@ class Difference:
     """Of revisions, or of one bucket of them.
 
     written  rows of the new one that the old one lacks, or has otherwise
-    before   their rows in the old one, packed; nil where it lacks them
+    places   where in the old one their entities stand; -1: nowhere
     gone     rows of the old one whose entities the new one lacks
     dead     keys that only the revision before both has
     rows     how many the new one has
@@ -47,14 +48,28 @@ class Difference:
 
     rows: int
     written: Piece
-    before: pa.LargeBinaryArray
+    places: Places
+    old: Piece
     gone: Piece
     dead: Piece
+
+    def row_before(self, place: int) -> Row | None:
+        """The row that a written one replaces; None where there is none."""
+        return None if self.places[place] < 0 else self.old.row(int(self.places[place]))
+
+    def packed_before(self, start: int, stop: int) -> pa.LargeBinaryArray:
+        """The rows that some written ones replace, packed; nil where there is none."""
+        places = self.places[start:stop]
+        known = places >= 0
+        if not known.any():
+            return packed_nil(len(places))
+        packed = self.old.take(places[known]).packed_rows()
+        return packed if known.all() else spread(packed, known)
 
 
 def differences(
     shape: Shape, new: Revision, old: Revision, earlier: Revision, bucket_rows: int = BUCKET_ROWS
-) -> Iterator[Difference]:
+) -> Generator[Difference]:
     """Compare revisions, bucket by bucket; of the earlier one only the keys count.
 
     DataError where a revision has other rows than the ledger says, two of one entity, or a null key: when the first
@@ -91,7 +106,8 @@ def compare(new: Piece, old: Piece, earlier: Piece) -> Difference:
     return Difference(
         rows=len(new),
         written=new.take(written),
-        before=_packed_at(old, places[written]),
+        places=places[written],
+        old=old,
         gone=gone,
         dead=earlier.take(np.flatnonzero(only_earlier)),
     )
@@ -143,15 +159,6 @@ def _equal(ours: pa.Array, theirs: pa.Array, dtype: DType) -> np.ndarray:
     if same.null_count:
         same = pc.if_else(same.is_valid(), same, pc.and_(ours.is_null(), theirs.is_null()))
     return np.asarray(same.to_numpy(zero_copy_only=False), bool)
-
-
-def _packed_at(rows: Piece, places: Places) -> pa.LargeBinaryArray:
-    """The packed rows at places; nil for nowhere."""
-    known = places >= 0
-    if not len(rows) or not known.any():
-        return packed_nil(len(places))
-    packed = rows.take(np.where(known, places, 0)).packed_rows()
-    return packed if known.all() else pc.if_else(pa.array(known), packed, packed_nil(len(places)))
 
 
 def _demand_distinct(rows: Piece) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from skewless.ledger.events import Event, Kind
 from skewless.online.connection import Session
 from skewless.online.publication import Receipt
-from skewless.online.reconcile import Agreement, OnlineView, reconcile_over, shown_by
+from skewless.online.reconcile import Agreement, OnlineView, flips_of, reconcile_over
 from skewless.online.records import Pointer
 from skewless.online.scripts import refusal, run
 from skewless.online.state import OnlineState, Previous, read_state
@@ -87,7 +87,7 @@ def release(place: OnlineView, *, actor: str | None = None, reason: str | None =
 
 def _going_back(seen: Agreement, previous: Previous) -> Event:
     """The event of a rollback to the previous generation, as the ledger knows that generation."""
-    first = shown_by(seen.events, previous.generation) or Event(kind=Kind.PUBLISHED)
+    first, *_ = [*flips_of(seen.events, previous.generation), Event(kind=Kind.PUBLISHED)]
     return Event(
         kind=Kind.ROLLED_BACK,
         snapshot_time=previous.snapshot_time,

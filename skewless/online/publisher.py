@@ -2,15 +2,16 @@
 
 open -> rows -> sample -> flip -> ledger -> drop what nobody reads any more. A *full* publish drops garbage and
 writes every row under a new epoch, with its meta; an *incremental* one writes into the live epoch what changed,
-beside the live rows. No write is ever sent twice: a publish that fails is over, and the next one begins a new epoch.
+beside the live rows. No write is ever sent twice: a publish that fails is over, and what it left is never built on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -19,11 +20,11 @@ from skewless.ledger.events import Event, Kind
 from skewless.online.comparison import constant_row, demand_same
 from skewless.online.connection import Session, demand_safe
 from skewless.online.contents import Changes, Part, Whole
-from skewless.online.difference import Revision, differences
+from skewless.online.difference import Difference, Revision, differences
 from skewless.online.keys import entity_key
 from skewless.online.publication import Progress, Publication, Receipt, Step
 from skewless.online.reader import OnlineReader
-from skewless.online.reconcile import Agreement, OnlineView, reconcile_over, shown_by
+from skewless.online.reconcile import Agreement, OnlineView, flips_of, reconcile_over
 from skewless.online.records import Meta, Pointer
 from skewless.online.rows import Shape, pieces
 from skewless.online.scripts import refusal, run
@@ -32,7 +33,15 @@ from skewless.online.telling import at_flip, encode_events, withdrawals
 from skewless.online.writer import Writer
 from skewless.timeline import after, due, format_instant, to_micros
 
-Rows = Callable[[str], pa.RecordBatchReader]
+
+class Rows(Protocol):
+    """Gives the rows of a revision by its name: join keys and fields, or the columns asked for, each entity once.
+
+    DataError where they cannot be read.
+    """
+
+    def __call__(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+        """Any batches."""
 
 
 def publish(
@@ -45,11 +54,12 @@ def publish(
     reason: str | None = None,
     rollback: bool = False,
     progress: Progress = lambda step, rows: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Receipt:
     """Make a revision live, whole. With `rollback` it may be an older one, and the view is held afterwards.
 
-    rows  gives the rows of a revision by its name: join keys and fields, any batches, each entity once
-    full  write every row, even where what changed would do
+    full    write every row, even where what changed would do
+    report  takes a line that says why every row is written, where that is not as usual
     A revision that is live already is not published again (unless it was expired by hand, or with `full`).
 
     Raises PublishRefused (code held, moved, superseded, not_due, older), StoreUnavailable, DataError when the
@@ -57,7 +67,8 @@ def publish(
     Before the flip readers keep what they have, whatever it raises; after it, the next operation tells the
     ledger what this one could not.
     """
-    shape = Shape.of(publication.view, rows(publication.revision).schema)
+    schema = rows(publication.revision).schema
+    shape = Shape.of(publication.view, schema)
     reader = OnlineReader(place.redis_url, place.namespace)
     try:
         reader.connect()  # as every connection, before anything is opened
@@ -68,18 +79,20 @@ def publish(
                 return _already_live(publication, seen)
             _demand_in_order(seen, publication, rollback)
             return _Attempt(
-                place,
-                publication,
-                rows,
-                shape,
-                session,
-                reader,
-                seen,
-                full,
-                rollback,
-                actor,
-                reason,
-                progress,
+                place=place,
+                publication=publication,
+                rows=rows,
+                schema=schema,
+                shape=shape,
+                session=session,
+                reader=reader,
+                seen=seen,
+                full=full or rollback,
+                rollback=rollback,
+                actor=actor,
+                reason=reason,
+                progress=progress,
+                report=report,
             ).run()
     finally:
         reader.close()
@@ -92,23 +105,31 @@ class _Attempt:
     place: OnlineView
     publication: Publication
     rows: Rows
+    schema: pa.Schema
     shape: Shape
     session: Session
     reader: OnlineReader
     seen: Agreement
-    asked_full: bool
+    full: bool
     rollback: bool
     actor: str | None
     reason: str | None
     progress: Progress
+    report: Callable[[str], None]
     generation: int = 0
     epoch: int = 0
+    garbage: frozenset[int] = frozenset()
 
     def run(self) -> Receipt:
-        changes = self.changes()
-        garbage = self.open(full=changes is None)
-        contents = self.whole(garbage) if changes is None or self.is_full else changes
-        self.write(contents)
+        with ExitStack() as laid_out:
+            changes = self.changes(laid_out)
+            self.open(full=changes is None)
+            if changes is None or self.is_full:
+                laid_out.close()
+                contents: Whole | Changes = self.whole()
+            else:
+                contents = changes
+            self.write(contents)
         self.compare(contents)
         events = self.events()
         flip = self.flip(events)
@@ -125,48 +146,53 @@ class _Attempt:
     def is_full(self) -> bool:
         return self.epoch == self.generation
 
-    def changes(self) -> Changes | None:
+    def changes(self, laid_out: ExitStack) -> Changes | None:
         """What differs from what is live; None where all must be written, or the tables do not tell."""
         state, pointer = self.seen.state, self.seen.state.pointer
-        if self.asked_full or self.rollback or self.seen.lost or state.dirty or pointer is None:
+        if self.full or self.seen.lost or state.dirty or pointer is None:
             return None
         if self.session.call("GET", self.place.keys.meta(pointer.epoch)) != self.meta:
             return None
         try:
-            old, earlier = self.revision_of(pointer.generation), self.left_before(pointer)
             new = Revision(self.rows(self.publication.revision), self.publication.rows)
+            old, earlier = self.revision(self.seen.live), self.left_before(pointer)
             found = differences(self.shape, new, old, earlier)
-            first = next(found)  # what cannot be read is known now, before anything is opened
-        except DataError:
+            laid_out.callback(found.close)
+            first = [next(found)]  # what cannot be read is known now, before anything is opened
+        except (DataError, OSError, pa.ArrowException) as error:
+            self.report(f"publishing every row of {self.place.view}: what changed cannot be told ({error})")
             return None
-        return Changes(pointer.generation, chain([first], found))
+        return Changes(pointer.generation, _resumed(first, found))
 
     def left_before(self, pointer: Pointer) -> Revision:
-        """The revision whose entities may still have tombstones in the live epoch."""
+        """The keys of the revision whose entities may still have tombstones in the live epoch."""
         previous = self.seen.state.previous
         if previous is None or previous.epoch != pointer.epoch:
-            return Revision(self.rows(self.publication.revision).schema.empty_table().to_reader(), 0)
-        return self.revision_of(previous.generation)
+            return Revision(self.schema.empty_table().to_reader(), 0)
+        flips = flips_of(self.seen.events, previous.generation)
+        told = flips[0] if len({event.revision for event in flips}) == 1 else None
+        return self.revision(told, [name for name, _ in self.shape.keys])
 
-    def revision_of(self, generation: int) -> Revision:
-        """The revision that a generation shows; DataError where the ledger does not say."""
-        event = shown_by(self.seen.events, generation)
+    def revision(self, event: Event | None, columns: Sequence[str] | None = None) -> Revision:
+        """The revision that an event tells of; DataError where the ledger does not say."""
         if event is None or event.revision is None or event.rows is None:
-            raise DataError(f"the ledger of {self.place.view!r} does not say what generation {generation} is")
-        return Revision(self.rows(event.revision), event.rows)
+            raise DataError(
+                f"the ledger of {self.place.view!r} does not say which revisions are in its epoch"
+            )
+        return Revision(self.rows(event.revision, columns), event.rows)
 
-    def open(self, *, full: bool) -> list[str]:
+    def open(self, *, full: bool) -> None:
         seen = self.seen
         answer = run(
             self.session, "open", self.place.keys, seen.state.flip, seen.generation, full, self.rollback
         )
         self.generation, self.epoch = int(answer[0]), int(answer[1])
+        self.garbage = frozenset(map(int, answer[2].split()))
         self.progress(Step.OPENED, 0)
-        return answer[2].split()
 
-    def whole(self, garbage: list[str]) -> Whole:
+    def whole(self) -> Whole:
         """Make room, and describe the new epoch."""
-        if garbage or self.seen.lost:
+        if self.garbage or self.seen.lost:
             sweep(self.session, self.place.keys, below=self.generation, kept=self.readable())
         self.progress(Step.CLEANED, 0)
         key = self.place.keys.meta(self.epoch).encode()
@@ -200,11 +226,11 @@ class _Attempt:
 
     def compare(self, contents: Whole | Changes) -> None:
         view = self.publication.view
-        expected = contents.expected(constant_row(view, view.absent_row))
-        names = [entity_key(key, self.shape.kinds) or "" for key in expected]
-        meta, read = self.reader.read_generation(view.name, self.epoch, self.generation, names)
-        self.writer().demand_ours()  # whoever ended this publish may have dropped its rows by now
-        demand_same(view, meta, names, list(expected.values()), read)
+        for expected in contents.expected(self.generation, constant_row(view, view.absent_row)):
+            names = [entity_key(key, self.shape.kinds) or "" for key in expected.rows]
+            meta, read = self.reader.read_generation(view.name, self.epoch, expected.generation, names)
+            self.writer().demand_ours()  # whoever ended this publish may have dropped its rows by now
+            demand_same(view, meta, names, list(expected.rows.values()), read)
         self.progress(Step.COMPARED, contents.rows)
 
     def events(self) -> tuple[Event, ...]:
@@ -249,11 +275,10 @@ class _Attempt:
     def sweep_behind(self) -> None:
         live = self.seen.state.pointer
         kept = {self.epoch} | ({live.epoch} if live and not self.rollback else set())
-        if not self.is_full and self.readable() <= kept and not self.seen.state.garbage:
-            return self.progress(Step.SWEPT, self.publication.rows)  # nothing was left behind
-        gone = sweep(self.session, self.place.keys, below=self.generation, kept=kept)
-        listed = {*gone, *self.seen.state.garbage, *self.readable()} - kept
-        run(self.session, "swept", self.place.keys, *sorted(listed))
+        listed = (self.garbage | self.readable()) - kept
+        if self.is_full or listed:
+            listed |= sweep(self.session, self.place.keys, below=self.generation, kept=kept) - kept
+            run(self.session, "swept", self.place.keys, *sorted(listed))
         self.progress(Step.SWEPT, self.publication.rows)
 
     def readable(self) -> set[int]:
@@ -274,6 +299,11 @@ class _Attempt:
             expires_at=it.expires_at,
             withdrawn=tuple(event.revision or "" for event in events if event.kind is Kind.WITHDRAWN),
         )
+
+
+def _resumed(first: list[Difference], others: Iterator[Difference]) -> Iterator[Difference]:
+    yield first.pop()  # nothing holds on to it
+    yield from others
 
 
 def revision_order(events: tuple[Event, ...], revision: str) -> int:

@@ -121,10 +121,9 @@ def live_event(events: Sequence[Event], pointer: Pointer | None) -> Event | None
     return found[-1] if found else None
 
 
-def shown_by(events: Sequence[Event], generation: int) -> Event | None:
-    """The event that first made a generation live; None where the ledger has none, or two tell otherwise."""
-    found = [event for event in events if event.kind in FLIPS and event.generation == generation]
-    return found[0] if len({event.revision for event in found}) == 1 else None
+def flips_of(events: Sequence[Event], generation: int) -> list[Event]:
+    """The events that made a generation live: more than one after a rollback to it, or a restored server."""
+    return [event for event in events if event.kind in FLIPS and event.generation == generation]
 
 
 def _lost(events: Sequence[Event], state: OnlineState) -> Event:

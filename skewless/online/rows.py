@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from skewless.errors import DataError, UsageError
+from skewless.errors import DataError
 from skewless.model import FeatureView
 from skewless.online.columns import entity_keys, packed_rows
 from skewless.online.keys import KeyKind
@@ -48,7 +48,7 @@ class Shape:
 
     def schema(self, of: pa.Schema) -> pa.Schema:
         """The columns of a piece that is made of a table with such columns."""
-        keys = [of.field(name) for name, _ in self.keys]
+        keys = [(name, _key_type(of.field(name))) for name, _ in self.keys]
         return pa.schema([*keys, *(pa.field(name, dtype.arrow()) for name, dtype in self.fields)])
 
     @property
@@ -67,9 +67,13 @@ class Piece:
 
     @classmethod
     def of(cls, shape: Shape, batch: pa.RecordBatch | pa.Table) -> Self:
-        """The rows of a batch; DataError where a column does not hold its dtype."""
-        fields = [_cast(shape, batch.column(name), name, dtype) for name, dtype in shape.fields]
-        return cls(shape, [_array(batch.column(name)) for name, _ in shape.keys], fields)
+        """The rows of a batch; DataError where a column does not hold its dtype, or a text is not UTF-8."""
+        keys = [
+            _cast(shape, batch.column(name), name, _key_type(batch.schema.field(name)))
+            for name, _ in shape.keys
+        ]
+        fields = [_cast(shape, batch.column(name), name, dtype.arrow()) for name, dtype in shape.fields]
+        return cls(shape, keys, fields)
 
     def __len__(self) -> int:
         """How many rows."""
@@ -104,13 +108,8 @@ class Piece:
             )
 
     def packed_keys(self, prefix: str = "") -> pa.LargeBinaryArray:
-        """The prefix and each row's key; DataError for a null, or what no key can be."""
-        try:
-            packed = entity_keys(prefix, self.keys, self.shape.kinds)
-        except UsageError as error:
-            raise DataError(
-                f"the snapshot of {self.shape.view!r} has a key that cannot be published: {error}"
-            ) from error
+        """The prefix and each row's key; DataError for a null."""
+        packed = entity_keys(prefix, self.keys, self.shape.kinds)
         if packed.null_count:
             place = packed.is_valid().index(False).as_py()
             raise DataError(
@@ -129,17 +128,22 @@ def pieces(shape: Shape, batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
         yield from Piece.of(shape, batch).parts()
 
 
-def _cast(shape: Shape, column: pa.Array | pa.ChunkedArray, name: str, dtype: DType) -> pa.Array:
+def _cast(shape: Shape, column: pa.Array | pa.ChunkedArray, name: str, expected: pa.DataType) -> pa.Array:
     try:
-        return _array(column.cast(dtype.arrow()))
+        found = column.cast(expected)
+        whole = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        whole.validate(full=True)
     except pa.ArrowException as error:
         raise DataError(
-            f"column {name!r} of the snapshot of {shape.view!r} is {column.type}, not {dtype.arrow()}: {error}"
+            f"column {name!r} of the snapshot of {shape.view!r} is {column.type}, and cannot be published as "
+            f"{expected}: {error}"
         ) from error
+    return whole
 
 
-def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def _key_type(column: pa.Field) -> pa.DataType:
+    """One Arrow type for all texts, so that those of two revisions can be compared."""
+    return column.type if pa.types.is_integer(column.type) else pa.large_string()
 
 
 def _kind(view: str, column: pa.Field) -> KeyKind:

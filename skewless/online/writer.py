@@ -83,7 +83,7 @@ class Writer:
         """Of the keys of a command that wrote nothing, tell one that was there."""
         names = keys.to_pylist()
         there = self.session.pipeline([("EXISTS", name) for name in names])
-        raise _twice(names[there.index(1)])
+        raise _twice(next((name for name, found in zip(names, there, strict=True) if found), names[0]))
 
 
 def _demand_distinct(keys: pa.LargeBinaryArray) -> None:

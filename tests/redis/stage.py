@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,11 +97,11 @@ class Stage:
         if self.keeps:
             pq.write_table(table, folder / revision)
 
-        def read(asked: str) -> pa.RecordBatchReader:
+        def read(asked: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
             if asked == revision:
                 return table.to_reader(max_chunksize=400)
             try:
-                return pq.read_table(folder / asked).to_reader()
+                return pq.read_table(folder / asked, columns=columns).to_reader()
             except OSError as error:
                 raise DataError(f"there is no {asked}") from error
 

@@ -8,11 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pyarrow as pa
 import pytest
 
 from skewless.errors import DataError, OnlineError, PublishRefused
 from skewless.online.operations import release, rollback
 from skewless.online.publication import Step
+from skewless.online.publisher import publish as publish_online
+from skewless.online.records import encode_slots
 from tests.redis.stage import FEATURES, Killed, Stage, ago, dying_after
 
 Rows = dict[int, tuple[Any, ...]]
@@ -194,3 +198,50 @@ def test_a_tombstone_that_a_reader_would_not_see_stops_the_publish(stage: Stage)
     with pytest.raises(OnlineError, match="a reader would get"):
         publish(stage, {0: FIRST[0], 1: FIRST[1], 3: FIRST[3]}, progress=meddle)
     assert read(stage, 6) == FIRST
+
+
+def test_a_live_row_that_a_rollback_would_not_find_stops_the_publish(stage: Stage) -> None:
+    publish(stage, FIRST)
+    key = stage.place.keys.entity(1, "0")
+
+    def meddle(step: Step, rows: int) -> None:
+        if step is Step.WRITTEN:
+            new, row, *_ = msgspec.msgpack.decode(stage.reader._client.get(key))
+            assert new == 2
+            rows_of_two = [msgspec.msgpack.encode(each) for each in (row, [8, 0.5, "a"])]
+            stage.reader._client.set(key, encode_slots(2, rows_of_two[0], 1, rows_of_two[1]))
+
+    with pytest.raises(
+        OnlineError, match=r"a reader would get \(8, 0.5, 'a'\) for '0', and the row is \(1, "
+    ):
+        publish(stage, {**FIRST, 0: (7, 0.5, "a")}, progress=meddle)
+
+
+def test_what_a_full_publish_left_is_swept_by_one_of_changes(stage: Stage) -> None:
+    publish(stage, FIRST)
+    with pytest.raises(Killed):
+        publish(stage, FIRST, full=True, progress=dying_after(Step.WRITTEN))
+    assert stage.epochs() == {1, 2}
+    assert publish(stage, {0: FIRST[0]}).epoch == 1
+    assert stage.epochs() == {1}
+    assert stage.state().garbage == ()
+    assert read(stage, 6) == {0: FIRST[0]}
+
+
+def test_a_text_that_is_not_utf8_is_refused(stage: Stage) -> None:
+    broken = pa.StringArray.from_buffers(1, pa.array([b"\xff"]).buffers()[1], pa.py_buffer(b"\xff"))
+    table = stage.table([(1, 1, 0.5, "a")]).read_all()
+    spoilt = table.set_column(table.schema.get_field_index("word"), "word", broken)
+    with pytest.raises(
+        DataError, match="'word' of the snapshot of 'stats' is string, and cannot be published"
+    ):
+        publish_online(stage.place, stage.built(ago(hours=1), 1), lambda *_: spoilt.to_reader())
+
+
+def test_why_every_row_is_written_is_told(stage: Stage) -> None:
+    first = publish(stage, FIRST)
+    (stage.folder / "rows" / first.revision).unlink()
+    told: list[str] = []
+    publish(stage, FIRST, report=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("publishing every row of stats: what changed cannot be told (there is no ")

@@ -200,7 +200,7 @@ def test_rows_that_are_not_what_the_ledger_says_fail_the_publish(
     stage: Stage, rows: list[tuple[object, ...]], counted: int, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        publish(stage.place, stage.built(ago(hours=1), counted), lambda _: stage.table(rows))
+        publish(stage.place, stage.built(ago(hours=1), counted), lambda *_: stage.table(rows))
     assert stage.state().pointer is None
 
 
@@ -209,10 +209,10 @@ def test_a_column_of_another_type_fails_before_anything_changes(stage: Stage) ->
     with pytest.raises(
         DataError, match="join key 'user_id' of 'stats' is double; join keys are strings or integers"
     ):
-        publish(stage.place, stage.built(ago(hours=1), 1), lambda _: wrong.to_reader())
+        publish(stage.place, stage.built(ago(hours=1), 1), lambda *_: wrong.to_reader())
     lacking = pa.table({"user_id": [1], "mark": [1]})
     with pytest.raises(DataError, match="lacks share, word"):
-        publish(stage.place, stage.built(ago(hours=1), 1), lambda _: lacking.to_reader())
+        publish(stage.place, stage.built(ago(hours=1), 1), lambda *_: lacking.to_reader())
     assert stage.raw_keys() == set()
 
 

@@ -55,7 +55,9 @@ def told(of: Shape, new: Rows, old: Rows, earlier: Rows, bucket_rows: int) -> tu
     sides = (revision(of, side) for side in (new, old, earlier))
     for found in differences(of, *sides, bucket_rows=bucket_rows):
         rows += found.rows
-        for place, before in enumerate(found.before.to_pylist()):
+        for place, before in enumerate(found.packed_before(0, len(found.written)).to_pylist()):
+            row = found.row_before(place)
+            assert before == (NIL if row is None else ENCODE(row))
             written[found.written.key(place)] = (ENCODE(found.written.row(place)), before)
         gone |= {found.gone.key(place) for place in range(len(found.gone))}
         dead |= {found.dead.key(place) for place in range(len(found.dead))}
