@@ -19,6 +19,7 @@ from skewless.online.records import Meta, Pointer, encode_slots, row_at
 from skewless.online.services import pack_features
 from skewless.timeline import from_micros
 from skewless.types import DType
+from tests import golden_store
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "online"
 KEYS = json.loads((GOLDEN / "keys.json").read_text("utf-8"))
@@ -163,3 +164,9 @@ def test_any_library_reads_what_we_write(
     row = [text, raw, number, real, vector]
     read = msgpack.unpackb(row_encoder(dtypes)(row))
     assert repr(read) == repr(row)
+
+
+@pytest.mark.parametrize("name", ["store", "cases"])
+def test_the_store_and_the_cases_are_as_made(name: str) -> None:
+    content = {"store": golden_store.store, "cases": golden_store.cases}[name]()
+    assert (GOLDEN / f"{name}.json").read_text("utf-8") == golden_store.text_of(content)
