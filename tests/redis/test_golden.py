@@ -19,7 +19,7 @@ from skewless.online.records import Meta, Pointer, encode_slots, row_at
 from skewless.online.services import pack_features
 from skewless.timeline import from_micros
 from skewless.types import DType
-from tests import golden_store
+from tests import golden_cases, golden_store
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "online"
 KEYS = json.loads((GOLDEN / "keys.json").read_text("utf-8"))
@@ -168,5 +168,5 @@ def test_any_library_reads_what_we_write(
 
 @pytest.mark.parametrize("name", ["store", "cases"])
 def test_the_store_and_the_cases_are_as_made(name: str) -> None:
-    content = {"store": golden_store.store, "cases": golden_store.cases}[name]()
+    content = {"store": golden_store.store, "cases": golden_cases.cases}[name]()
     assert (GOLDEN / f"{name}.json").read_text("utf-8") == golden_store.text_of(content)
