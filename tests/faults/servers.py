@@ -1,4 +1,4 @@
-"""Real servers for a test to kill, to stop and to start again: Valkey from its wheel, and Redis where this machine has it."""
+"""Real servers for a test to kill and start again: Valkey from its wheel, and Redis where this machine has it."""
 
 from __future__ import annotations
 
