@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from skewless.offline.retrieval import Ask, AsOf
     from skewless.offline.spine import Spine
+    from skewless.online.answer import Answer
     from skewless.online.keys import KeyKind
-    from skewless.online.reader import Aliases, Answer, OnlineReader
+    from skewless.online.reader import OnlineReader
+    from skewless.online.request import Aliases
 
 T = TypeVar("T")
 
@@ -259,7 +261,7 @@ class FeatureStore:
 
     def _online(self, features: Features, read: Callable[[Sequence[str], Aliases], T]) -> T:
         """Read by names; the definitions are asked only for what the names alone do not tell."""
-        from skewless.online.reader import Alias
+        from skewless.online.request import Alias
 
         if plain := _plain_names(features):
             try:

@@ -15,12 +15,13 @@ from skewless import types
 from skewless.errors import NotPublishedError, OnlineError, UsageError
 from skewless.model import Entity, FeatureView, Field
 from skewless.online.codec import pack_int
+from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind, ViewKeys
-from skewless.online.lookup import Lookup
+from skewless.online.lookup import Lookup, Naming
 from skewless.online.operations import expire
 from skewless.online.reader import OnlineReader
 from skewless.online.records import Meta, Pointer, encode_slots
-from skewless.online.services import get_service, put_service
+from skewless.online.services import put_service
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from tests.redis.stage import SOURCE, USER, Stage, ago
@@ -120,7 +121,7 @@ def test_nan_is_canonical_whatever_it_was(redis_url: str, tmp_path: Path, narrow
     )
     stage = Stage(redis_url, tmp_path, view)
     stage.publish_rows([(1, float32(narrow), float64(wide))], ago(hours=1))
-    raw = stage.reader._client.get(stage.place.keys.entity(1, "1"))
+    raw = stage.server.get(stage.place.keys.entity(1, "1"))
     assert raw == bytes.fromhex(
         "94 d30000000000000001 92 ca7fc00000 cb7ff8000000000000 d30000000000000000 c0"
     )
@@ -176,7 +177,8 @@ def row(*slots: Any) -> bytes:
 
 def looked_up(*rounds: list[list[bytes | None]], users: int = 1) -> Lookup:
     """A lookup that was answered with these rounds of replies."""
-    lookup = Lookup(ViewKeys("n", "stats"), [{"user_id": user} for user in range(users)])
+    entities = Entities.of([{"user_id": user} for user in range(users)])
+    lookup = Lookup(ViewKeys("n", "stats"), entities, [Naming("stats")])
     for replies in rounds:
         assert not lookup.settled
         assert len(lookup.commands()) == len(replies)
@@ -206,14 +208,14 @@ def test_of_two_slots_the_first_not_above_the_pointer_counts(
 ) -> None:
     lookup = looked_up(*opening(1, 5, 5), [[pointer(1, 5, 5), pack_int(1), raw]])
     assert lookup.settled
-    assert lookup.rows == [expected]
+    assert lookup.settled_slots.rows() == [expected]
 
 
 @pytest.mark.parametrize("alive", [None, pack_int(2)])
 def test_without_alive_or_with_another_flip_the_view_is_expired(alive: bytes | None) -> None:
     lookup = looked_up(*opening(), [[pointer(1, 1, 1), alive, row(1, 10)]])
-    assert lookup.rows == [(-1,)]
-    assert not lookup.live
+    assert lookup.settled_slots.rows() == [(-1,)]
+    assert not lookup.settled_slots.live
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_chunks_that_disagree_are_read_again(second: list[bytes | None]) -> None
     assert not lookup.settled
     assert [len(command) for command in lookup.commands()] == [503, 4]
     lookup.accept([[*first, *[row(1, 10)] * 500], [*first, row(1, 10)]])
-    assert lookup.rows == [(10,)] * 501
+    assert lookup.settled_slots.rows() == [(10,)] * 501
 
 
 def test_a_new_epoch_is_read_again_with_its_own_meta() -> None:
@@ -278,9 +280,13 @@ def test_views_are_read_together_each_with_its_own_keys(stage: Stage, tmp_path: 
 @pytest.mark.parametrize(
     ("features", "entity", "message"),
     [
-        (["stats"], {"user_id": 1}, "'stats' names no feature; write it as view:field"),
+        (["stats:"], {"user_id": 1}, "'stats:' names no feature; write it as view:field"),
         (["stats:marc"], {"user_id": 1}, r"'stats' has no field 'marc' \(did you mean 'mark'\?\)"),
-        (["stats:mark"], {"user": 1}, "'stats' is looked up by user_id; an entity row lacks user_id"),
+        (
+            ["stats:mark"],
+            {"user": 1},
+            "'stats' is looked up by user_id, and an entity lacks one of them: {'user': 1}",
+        ),
         (["stats:mark"], {"user_id": "1"}, "join key value '1' is no integer"),
         (["stats:mark"], {"user_id": True}, "join key value True is no integer"),
         (["stats:mark"], {"user_id": 1.0}, "join key value 1.0 is no integer"),
@@ -305,6 +311,11 @@ def test_a_view_alone_is_asked_for_without_a_list(stage: Stage, settings: Settin
 
 def test_a_services_features_are_there_for_other_languages(stage: Stage) -> None:
     put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark", "stats:word"])
-    assert get_service(stage.redis_url, stage.namespace, "fraud") == ["stats:mark", "stats:word"]
+    stage.publish_mark(7, ago(hours=1), users=3)
+    assert stage.reader.get(["fraud"], {"user_id": 1}) == [
+        {"user_id": 1, "stats__mark": 7, "stats__word": "w7"}
+    ]
+    put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark"])
+    assert stage.reader.get(["fraud"], {"user_id": 1}) == [{"user_id": 1, "stats__mark": 7}]
     with pytest.raises(NotPublishedError, match="no service 'x'"):
-        get_service(stage.redis_url, stage.namespace, "x")
+        stage.reader.get(["x"], {"user_id": 1})
