@@ -5,6 +5,7 @@ The connections are redis-py's; its pools' own bookkeeping would cost a third of
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -19,15 +20,18 @@ _LOST = (ConnectionError, TimeoutError, OSError)
 
 
 class _Kept:
-    """Connections that nobody uses at the moment, the last used first. Safe for threads, and after a fork."""
+    """Connections that nobody uses at the moment, the last used first. Safe for threads."""
 
     def __init__(self, pool: Any) -> None:
-        self._pool, self._idle, self._process = pool, deque[Any](), os.getpid()
+        self._pool, self._idle, self._owner = pool, deque[Any](), object()
 
-    def take(self) -> Any:
-        """Give a connection to one user; a new one connects with its first command."""
-        if self._process != os.getpid():
-            self._idle, self._process = deque(), os.getpid()  # what is kept is the parent's
+    def take(self, owner: object) -> Any:
+        """Give a connection to one user; a new one connects with its first command.
+
+        owner  what the connections belong to: a process, or an event loop; those of another one are left to it
+        """
+        if self._owner != owner:
+            self._idle, self._owner = deque(), owner
         try:
             return self._idle.pop()
         except IndexError:
@@ -60,7 +64,7 @@ class Connections:
                 return self._ask(commands)
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._kept.take()
+        connection = self._kept.take(os.getpid())
         try:
             connection.send_packed_command(_packed(connection, commands), check_health=False)
             replies = [connection.read_response() for _ in commands]
@@ -93,7 +97,7 @@ class AsyncConnections:
                 return await self._ask(commands)
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._kept.take()
+        connection = self._kept.take(asyncio.get_running_loop())
         try:
             await connection.send_packed_command(_packed(connection, commands), check_health=False)
             replies = [await connection.read_response() for _ in commands]

@@ -12,7 +12,7 @@ from skewless.online.entities import Entities, Given
 from skewless.online.keys import KeyKind, ViewKeys
 from skewless.online.lookup import CHUNK
 from skewless.online.records import Meta, Row
-from skewless.online.request import Aliases, Conversation, Memory, Request, meta_of
+from skewless.online.request import Aliases, Conversation, Memory, Request
 from skewless.online.slots import rows_of
 from skewless.timeline import Clock, SystemClock
 
@@ -57,13 +57,11 @@ class OnlineReader:
         aliases   by name, those among the features: "alias:field" gives `<alias>__<field>`. A view and its aliases
                   are answered from one generation
         """
-        return self._talk(
-            Request(self._memory, features, Entities.of(entities), aliases).conversation(self._clock)
-        )
+        return self._talk(Request(self._memory, features, Entities.of(entities), aliases).answer(self._clock))
 
-    def key_kinds(self, view: str) -> dict[str, KeyKind]:
-        """The join keys of a published view, and whether each is a string or an integer."""
-        return dict(self._talk(meta_of(self._memory, view)).keys)
+    def key_kinds(self, features: Sequence[str], aliases: Aliases = _NO_ALIASES) -> dict[str, KeyKind]:
+        """The keys that an entity must have for those features, and whether each is a string or an integer."""
+        return self._talk(Request(self._memory, features, Entities.of([]), aliases).key_kinds())
 
     def read_generation(
         self, view: str, epoch: int, generation: int, entity_keys: Sequence[str]
@@ -96,7 +94,7 @@ class OnlineReader:
 
 
 class AsyncOnlineReader:
-    """The same for asyncio; one for each event loop."""
+    """The same for asyncio."""
 
     def __init__(self, redis_url: str, namespace: str, clock: Clock | None = None) -> None:
         """Nothing is connected before the first lookup."""
@@ -110,9 +108,7 @@ class AsyncOnlineReader:
 
     async def read(self, features: Sequence[str], entities: Given, aliases: Aliases = _NO_ALIASES) -> Answer:
         """Give features, as `OnlineReader.read` does."""
-        conversation = Request(self._memory, features, Entities.of(entities), aliases).conversation(
-            self._clock
-        )
+        conversation = Request(self._memory, features, Entities.of(entities), aliases).answer(self._clock)
         try:
             commands = next(conversation)
             while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -14,9 +15,8 @@ from typing import Any, TypeVar
 from skewless.errors import OnlineError, UsageError, did_you_mean
 from skewless.online.answer import Answer, Part, served_at
 from skewless.online.entities import Entities
-from skewless.online.keys import ViewKeys, service_key
+from skewless.online.keys import KeyKind, ViewKeys, service_key
 from skewless.online.lookup import Command, Lookup, Naming, Pin
-from skewless.online.records import Meta
 from skewless.online.services import no_service, unpack_features
 from skewless.online.slots import Slots
 from skewless.timeline import Clock
@@ -94,11 +94,25 @@ class Request:
     entities: Entities
     aliases: Aliases
 
-    def conversation(self, clock: Clock) -> Conversation[Answer]:
-        """Talk to the server until all is of one generation per view.
+    def answer(self, clock: Clock) -> Conversation[Answer]:
+        """Ask until all is of one generation per view.
 
         Raises NotPublishedError, OnlineError, and UsageError for a feature or a join key that is not there.
         """
+        wish, lookups = yield from self._settled()
+        return self._answered(wish, lookups, clock.now())
+
+    def key_kinds(self) -> Conversation[dict[str, KeyKind]]:
+        """Ask for the keys that an entity must have, and whether each is a string or an integer."""
+        _, lookups = yield from self._settled()
+        return {
+            naming.keys.get(key, key): kind
+            for lookup in lookups
+            for naming in lookup.namings
+            for key, kind in lookup.settled_slots.meta.keys
+        }
+
+    def _settled(self) -> Conversation[tuple[Wish, list[Lookup]]]:
         services = [name for name in self.features if ":" not in name]
         if unknown := [name for name in services if name not in self.memory.services]:
             self.memory.learn(unknown, (yield self.memory.asking(unknown)))
@@ -108,7 +122,7 @@ class Request:
             if not (yield from _exchange(self.memory, lookups, services)):
                 continue  # a service is another one now
             yield from _settle(self.memory, lookups)
-            return self._answer(wish, lookups, clock)
+            return wish, lookups
         raise OnlineError(f"the services {', '.join(services)} changed {_ROUNDS} times during one lookup")
 
     def _wish(self, services: Sequence[str]) -> Wish:
@@ -131,8 +145,7 @@ class Request:
             namings.setdefault(wish.view_of(name), []).append(wish.naming(name))
         return [self.memory.lookup(view, self.entities, found) for view, found in namings.items()]
 
-    def _answer(self, wish: Wish, lookups: Sequence[Lookup], clock: Clock) -> Answer:
-        now = clock.now()
+    def _answered(self, wish: Wish, lookups: Sequence[Lookup], now: datetime) -> Answer:
         parts, views = {}, {}
         for lookup in lookups:
             slots = lookup.settled_slots
@@ -145,13 +158,6 @@ class Request:
         return Answer(
             self.entities, [parts[name] for name in wish.fields], {name: views[name] for name in wish.fields}
         )
-
-
-def meta_of(memory: Memory, view: str) -> Conversation[Meta]:
-    """Ask how the rows of a view are read; NotPublishedError, OnlineError."""
-    lookup = memory.lookup(view, Entities.of([]), [Naming(view)])
-    yield from _settle(memory, [lookup])
-    return lookup.settled_slots.meta
 
 
 def _settle(memory: Memory, lookups: Sequence[Lookup]) -> Conversation[None]:

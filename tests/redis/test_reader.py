@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -319,3 +321,84 @@ def test_a_services_features_are_there_for_other_languages(stage: Stage) -> None
     assert stage.reader.get(["fraud"], {"user_id": 1}) == [{"user_id": 1, "stats__mark": 7}]
     with pytest.raises(NotPublishedError, match="no service 'x'"):
         stage.reader.get(["x"], {"user_id": 1})
+
+
+def lone_store(stage: Stage, tmp_path: Path) -> FeatureStore:
+    """A store of an application, which has no definitions."""
+    return FeatureStore(tmp_path / "none", redis_url=stage.redis_url, namespace=stage.namespace)
+
+
+def test_an_application_without_definitions_asks_for_features_and_services(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark"])
+    store = lone_store(stage, tmp_path)
+    found = {"stats__mark": [7, None]}
+    assert store.get_online_features("fraud", {"user_id": [1, 9]}).columns == found
+    assert store.get_online_features("stats:mark", [{"user_id": 1}, {"user_id": 9}]).columns == found
+    assert store.parse_entity("fraud", {"user_id": "1"}) == {"user_id": 1}
+    with pytest.raises(UsageError, match="none"):
+        store.get_online_features("frauds", {"user_id": 1})
+    store.close()
+
+
+def test_asyncio_looks_up_the_same_in_one_loop_and_in_the_next(stage: Stage, tmp_path: Path) -> None:
+    stage.publish_mark(7, ago(hours=1), users=30)
+    store = lone_store(stage, tmp_path)
+
+    async def several() -> list[Any]:
+        asked = [store.get_online_features_async("stats:mark", {"user_id": user}) for user in range(30)]
+        found = [answer.rows[0]["stats__mark"] for answer in await asyncio.gather(*asked)]
+        with pytest.raises(NotPublishedError):
+            await store.get_online_features_async("other:mark", {"user_id": 1})
+        await store.aclose()
+        return found
+
+    assert asyncio.run(several()) == [7] * 30
+    assert asyncio.run(several()) == [7] * 30
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [
+        {"user_id": 1},
+        [{"user_id": 1}],
+        {"user_id": [1]},
+        {"user_id": (1,)},
+        {"user_id": np.array([1])},
+        {"user_id": pa.array([1])},
+        {"user_id": np.int64(1)},
+    ],
+    ids=["one", "rows", "list", "tuple", "numpy", "arrow", "numpy scalar"],
+)
+def test_entities_come_in_many_forms(stage: Stage, entities: Any) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    answer = stage.reader.read(["stats:mark"], entities)
+    assert answer.rows == [{"user_id": 1, "stats__mark": 7}]
+    assert answer.numpy()["stats__mark"].tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("entities", "message"),
+    [
+        (7, "7 is no entity; an entity is a dict"),
+        (["a"], "'a' is no entity"),
+        ({"user_id": [1, 2], "note": [1]}, "not of one length: user_id has 2, note has 1"),
+        ({"user_id": [1], "note": "x"}, "not of one length: user_id has 1, note is 'x'"),
+        ({"user": [1]}, r"an entity lacks one of them: there are user"),
+    ],
+)
+def test_what_are_no_entities_is_told(stage: Stage, entities: Any, message: str) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    with pytest.raises(UsageError, match=message):
+        stage.reader.read(["stats:mark"], entities)
+
+
+def test_a_connection_that_was_lost_is_made_again_once(stage: Stage) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    assert stage.marks(3) == {7}
+    for client in stage.server.client_list():
+        if client["id"] != str(stage.server.client_id()):
+            stage.server.client_kill_filter(_id=client["id"])
+    assert stage.marks(3) == {7}
