@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,10 +25,10 @@ from redis.exceptions import (
 
 from skewless.errors import OnlineError, StoreUnavailable
 
-_RIGHTS = "give its user the rights of docs/security.md, or set another user in SKEWLESS_REDIS_URL"
+_RIGHTS = "give its user the rights in docs/security.md, or name another user in SKEWLESS_REDIS_URL"
 
-# The first that fits; {error} is what the server said.
-_MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+# The first of its kinds counts; {error} is what the server said.
+_KINDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     (
         (OutOfMemoryError,),
         "is full; give it memory (maxmemory), then publish again. Readers keep what they have; rollback, "
@@ -41,10 +40,7 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "Cluster then name the new primary; otherwise set SKEWLESS_REDIS_URL to the primary",
     ),
     ((NoPermissionError, AuthorizationError), f"refuses: {{error}}; {_RIGHTS}"),
-    (
-        (AuthenticationError,),
-        f"refuses: {{error}}; check user and password in SKEWLESS_REDIS_URL, or {_RIGHTS}",
-    ),
+    ((AuthenticationError,), "refuses: {error}; check user and password in SKEWLESS_REDIS_URL"),
     (
         (ClusterDownError, ClusterCrossSlotError, SlotNotCoveredError),
         "is a Cluster that does not answer as a whole ({error}); look at CLUSTER INFO there, and run the command again",
@@ -56,49 +52,68 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
 )
 
+# The first that is in what was said counts.
+_TEXTS = (
+    (
+        "cluster support disabled",
+        "is no Cluster ({error}); write SKEWLESS_REDIS_URL as redis://, and run the command again",
+    ),
+    (
+        "unknown command 'SENTINEL'",
+        "is no Sentinel ({error}); write SKEWLESS_REDIS_URL as redis://, and run the command again",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "cannot be reached ({error}): its certificate is not for this host, or of no CA that is trusted here; name the "
+        "CA's file by ?ssl_ca_certs= in SKEWLESS_REDIS_URL, and run the command again",
+    ),
+    (
+        "[SSL",
+        "cannot be reached ({error}); does it speak TLS at this port? If not, let SKEWLESS_REDIS_URL begin with redis, "
+        "not rediss, and run the command again",
+    ),
+    (
+        "closed by server",
+        "cannot be reached ({error}); if it speaks TLS at this port, let SKEWLESS_REDIS_URL begin with rediss, else "
+        "look at its log, and run the command again",
+    ),
+)
+
+_AWAY = (
+    "cannot be reached ({error}); start it (the local one: `skewless up`), or set SKEWLESS_REDIS_URL to where it is, "
+    "and run the command again"
+)
+
 
 @contextmanager
 def translated(address: str) -> Iterator[None]:
     """Turn the client's errors into ours: StoreUnavailable, or OnlineError for an answer that nobody expects."""
     try:
         yield
-    except (RedisError, OSError, RedisClusterException) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         raise meaning(address, error) from error
 
 
 def meaning(address: str, error: Exception) -> OnlineError:
     """Say what happened, where, and what to do next."""
     cause = _cause(error)
-    for kinds, message in _MEANINGS:
-        if isinstance(cause, kinds):
-            return StoreUnavailable(f"the online store at {address} {message.format(error=cause)}")
-    if isinstance(cause, ResponseError):
-        return OnlineError(f"the online store at {address} answered: {cause}")
-    return StoreUnavailable(
-        f"the online store at {address} cannot be reached ({_plain(cause)}); {_next_step(cause)}, and run the "
-        "command again"
-    )
+    said = _plain(cause)
+    found = [message for kinds, message in _KINDS if isinstance(cause, kinds)]
+    found += [message for text, message in _TEXTS if text in said]
+    if not found and isinstance(cause, ResponseError):
+        return OnlineError(f"the online store at {address} answered: {said}")
+    message = [*found, _AWAY][0].format(error=said)
+    return StoreUnavailable(f"the online store at {address} {message}")
 
 
 def _cause(error: Exception) -> Exception:
-    """Below what the library says of a Cluster as a whole, the error of the node that it asked last."""
+    """The error of the node that the library asked last, below what it says of a Cluster as a whole."""
     below = error.__cause__ or error.__context__
     return (
         _cause(below) if isinstance(error, RedisClusterException) and isinstance(below, Exception) else error
     )
 
 
-def _next_step(error: Exception) -> str:
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "no CA that is trusted here signed its certificate: its file is ?ssl_ca_certs= in SKEWLESS_REDIS_URL"
-    if isinstance(error, ssl.SSLError) or "[SSL" in text:
-        return "does it speak TLS at this port? If not, SKEWLESS_REDIS_URL begins with redis, not rediss"
-    if "closed by server" in text:
-        return "if it speaks TLS at this port, SKEWLESS_REDIS_URL begins with rediss; else look at its log"
-    return "start it (the local one: `skewless up`), or set SKEWLESS_REDIS_URL to where it is"
-
-
 def _plain(error: Exception) -> str:
-    """The message without what the library's objects look like."""
-    return re.sub(r"<redis\.[^,]*?> - |<redis\..*?\)>\)> - ", "", str(error)).rstrip(".")
+    """The message, without what the library's objects look like."""
+    return re.sub(r"<redis\..*?\)>\)> - ", "", str(error)).rstrip(".")
