@@ -37,7 +37,10 @@ class Sentinels:
     sentinels: list[Server] = field(default_factory=list)
 
     def start(self) -> Sentinels:
-        self.servers = [Server(self.kind, self.folder / f"server-{i}", tuple(self.options)) for i in range(2)]
+        self.servers = [
+            Server(self.kind, self.folder / f"server-{i}", ("repl-diskless-sync-delay 0", *self.options))
+            for i in range(2)
+        ]
         master, replica = self.servers
         master.start()
         replica.start(f"replicaof 127.0.0.1 {master.port}")
@@ -64,7 +67,7 @@ class Sentinels:
 
     def stop(self) -> None:
         for server in (*self.sentinels, *self.servers):
-            server.stop()
+            server.kill()
 
 
 @dataclass
@@ -124,7 +127,7 @@ class Cluster:
 
     def stop(self) -> None:
         for server in self.servers:
-            server.stop()
+            server.kill()
 
 
 def asked(server: Server, *command: object) -> object:
