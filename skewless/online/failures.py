@@ -83,15 +83,15 @@ _TEXTS = (
         "not rediss, and run the command again",
     ),
     (
-        "closed by server",
-        "cannot be reached ({error}); if it speaks TLS at this port, let SKEWLESS_REDIS_URL begin with rediss, else "
-        "look at its log, and run the command again",
+        "closed by server|reset by peer|Connection lost|Broken pipe",
+        "cannot be reached ({error}); look at its log, and run the command again. If it speaks TLS at this port, "
+        "SKEWLESS_REDIS_URL begins with rediss",
     ),
 )
 
 _AWAY = (
-    "cannot be reached ({error}); start it (the local one: `skewless up`), or set SKEWLESS_REDIS_URL to where it is, "
-    "and run the command again"
+    "cannot be reached ({error}); start it (the local one: `skewless up`), or set SKEWLESS_REDIS_URL to where it is "
+    "(rediss only where it speaks TLS), and run the command again"
 )
 
 
