@@ -35,6 +35,11 @@ def let_in(server: Server, *rules: str) -> None:
             client.execute_command("ACL", "SETUSER", name, *rights)
 
 
+def lines(kind: str, *rules: str) -> tuple[str, ...]:
+    """The same as lines of a server's configuration."""
+    return tuple(f"user {name} {' '.join(rights)}" for name, rights in users(kind, *rules).items())
+
+
 def as_user(name: str, url: str, *options: str) -> str:
     """A URL with a user of the page, and options behind it."""
     return url.replace("://", f"://{name}:{name}-password@") + ("?" if options else "") + "&".join(options)

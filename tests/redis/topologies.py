@@ -152,7 +152,7 @@ def _migrate(source: Server, target: Server, names: Sequence[bytes]) -> None:
     with source.client() as client:
         for start in range(0, len(names), 100):
             client.execute_command(
-                "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names[start : start + 100]
+                "MIGRATE", "127.0.0.1", port_of(target), "", 0, 5000, "KEYS", *names[start : start + 100]
             )
 
 
