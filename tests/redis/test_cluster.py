@@ -174,6 +174,29 @@ def marks_by_asyncio(cluster: Cluster, stage: Stage) -> set[object]:
     return {row[mark_of(stage)] for row in rows}
 
 
+def test_a_lost_connection_is_asked_again(cluster: Cluster, stages: list[Stage]) -> None:
+    stage = stages[0]
+    stage.publish_mark(1, ago(hours=5), users=700)
+
+    def cut() -> None:
+        for server in cluster.servers:
+            with server.client() as client:
+                client.client_kill_filter(_type="normal", skipme=True)
+
+    async def read_before_and_after() -> list[object]:
+        reader = AsyncOnlineReader(cluster.url, stage.namespace)
+        found = [await reader.read([feature_of(stage)], USERS)]
+        cut()
+        found.append(await reader.read([feature_of(stage)], USERS))
+        await reader.close()
+        return [row[mark_of(stage)] for answer in found for row in answer.rows]
+
+    assert marks(stage) == {1}
+    cut()
+    assert marks(stage) == {1}
+    assert set(asyncio.run(read_before_and_after())) == {1}
+
+
 def test_a_slot_that_stays_half_moved_is_told(cluster: Cluster, stages: list[Stage]) -> None:
     stage = stages[2]
     key = stage.place.keys.pointer

@@ -173,7 +173,13 @@ def everything(admin: redis.Redis) -> dict[bytes, bytes]:
 
 @pytest.mark.parametrize(
     ("without", "refused"),
-    [("+info", "'info'"), ("+eval", "'eval'"), ("+pexpireat", "script"), ("+mget", "'mget'")],
+    [
+        ("+info", "'info'"),
+        ("+eval", "'eval'"),
+        ("+pexpireat", "script"),
+        ("+mget", "'mget'"),
+        ("+exec", "'exec'"),
+    ],
 )
 def test_who_lacks_a_right_is_told_which(
     stage: Stage, server: Server, admin: redis.Redis, without: str, refused: str

@@ -116,7 +116,7 @@ class Cluster:
         return self.servers[min(key_slot(key.encode()) * 3 // SLOTS, 2)]
 
     def move(self, key: str, source: Server, target: Server, meanwhile: Callable[[str], None]) -> None:
-        """Move a key's slot as redis-cli does; call meanwhile with `begun`, `half` and `moved`."""
+        """Move a key's slot as redis-cli does; call meanwhile with `begun`, `half`, `emptied` and `moved`."""
         slot = key_slot(key.encode())
         asked(target, "SETSLOT", slot, "IMPORTING", asked(source, "MYID").decode())
         asked(source, "SETSLOT", slot, "MIGRATING", asked(target, "MYID").decode())
@@ -126,6 +126,7 @@ class Cluster:
         meanwhile("half")
         while names := asked(source, "GETKEYSINSLOT", slot, 1000):
             _migrate(source, target, names)
+        meanwhile("emptied")  # who asks the source is sent to the target, for this once
         for server in (target, source):
             asked(server, "SETSLOT", slot, "NODE", asked(target, "MYID").decode())
         meanwhile("moved")
