@@ -1,0 +1,37 @@
+package skewless.client;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/** Writes MessagePack as publishers do: Long, Float, String, null, and lists of fewer than sixteen of them. */
+final class Pack {
+    private Pack() { }
+
+    static byte[] pack(Object value) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        write(out, value);
+        return out.toByteArray();
+    }
+
+    private static void write(ByteArrayOutputStream out, Object value) {
+        if (value == null) {
+            out.write(0xc0);
+        } else if (value instanceof Long number) {
+            out.write(0xd3);
+            out.writeBytes(ByteBuffer.allocate(8).putLong(number).array());
+        } else if (value instanceof Float number) {
+            out.write(0xca);
+            out.writeBytes(ByteBuffer.allocate(4).putFloat(number).array());
+        } else if (value instanceof String text) {
+            byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+            out.write(0xa0 | bytes.length);
+            out.writeBytes(bytes);
+        } else {
+            List<?> items = (List<?>) value;
+            out.write(0x90 | items.size());
+            items.forEach(item -> write(out, item));
+        }
+    }
+}
