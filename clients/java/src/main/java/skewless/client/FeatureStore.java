@@ -152,7 +152,7 @@ public final class FeatureStore implements AutoCloseable {
                 int end = next + groups.get(i).size();
                 lookup.accept(replies.subList(next, end));
                 next = end;
-                if (lookup.pin() != null) {
+                if (lookup.settled()) {
                     pins.put(lookup.view(), lookup.pin());
                 }
             }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -81,6 +82,6 @@ class CasesTest {
     private static void assertServed(JsonNode wanted, Served served) {
         assertEquals(wanted.get("generation").asLong(), served.generation());
         assertEquals(wanted.get("snapshot_time").asLong(), Golden.micros(served.snapshotTime()));
-        assertEquals(wanted.get("state").asString(), served.state().name().toLowerCase(java.util.Locale.ROOT));
+        assertEquals(wanted.get("state").asString(), served.state().name().toLowerCase(Locale.ROOT));
     }
 }

@@ -1,7 +1,7 @@
 package skewless.client;
 
-import java.io.UncheckedIOException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -50,7 +50,9 @@ final class Golden {
         } else if (value.isNumber()) {
             return value.doubleValue();
         } else if (value.isArray()) {
-            return items(value).stream().map(Golden::plain).toList();
+            List<Object> plain = new ArrayList<>();
+            value.forEach(item -> plain.add(plain(item)));
+            return plain;
         }
         return value.stringValue();
     }

@@ -49,7 +49,11 @@ final class Live implements AutoCloseable {
         if (named != null && named.isEmpty()) {
             return;
         }
-        for (JsonNode entry : Golden.read(named == null ? Golden.file("store.json") : Path.of(named)).get("entries")) {
+        load(Golden.read(named == null ? Golden.file("store.json") : Path.of(named)));
+    }
+
+    void load(JsonNode store) throws Exception {
+        for (JsonNode entry : store.get("entries")) {
             set(entry.get("key").asString(), Golden.bytes(entry.get("hex")));
         }
     }

@@ -3,11 +3,29 @@ package skewless.client;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 
 /** Writes MessagePack as publishers do: Long, Float, String, null, and lists of fewer than sixteen of them. */
 final class Pack {
     private Pack() { }
+
+    static byte[] pointer(long flip, long generation, long epoch) {
+        return pack(List.of(1L, flip, generation, epoch, 1_700_000_000_000_000L));
+    }
+
+    /** Of a view with one integer join key, user_id, and fields of int64; absent rows have -1, expired ones -2. */
+    static byte[] meta(String... fields) {
+        List<Object> described = Arrays.stream(fields).map(field -> (Object) List.of(field, "int64")).toList();
+        return pack(List.of(1L, "fingerprint", List.of(List.of("user_id", "integer")), described,
+                Collections.nCopies(fields.length, -1L), Collections.nCopies(fields.length, -2L)));
+    }
+
+    /** An entity as a full publish writes it. */
+    static byte[] entity(long generation, Object... row) {
+        return pack(Arrays.asList(generation, Arrays.asList(row), 0L, null));
+    }
 
     static byte[] pack(Object value) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
