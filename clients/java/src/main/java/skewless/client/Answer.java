@@ -65,7 +65,7 @@ public final class Answer {
         throw unlike(name, "float64");
     }
 
-    /** The values of an int32 or int64 feature, or the microseconds since 1970 of a timestamp; where {@link #isNull}, 0. */
+    /** The values of an integer feature, or a timestamp's microseconds since 1970; where {@link #isNull}, 0. */
     public long[] longs(String name) {
         if (column(name) instanceof Column.Longs found) {
             return found.values;

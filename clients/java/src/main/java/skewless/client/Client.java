@@ -30,7 +30,7 @@ abstract sealed class Client implements AutoCloseable {
         }
         List<RedisURI> uris = endpoint.uris(options.commandTimeout());
         return switch (endpoint.kind()) {
-            case SINGLE, SENTINEL -> new Server(uris.get(0), completed(ClientOptions.builder(), options, caFile).build());
+            case SINGLE, SENTINEL -> new Server(uris.get(0), options, caFile);
             case CLUSTER -> new Cluster(uris, options, caFile);
         };
     }
@@ -43,10 +43,11 @@ abstract sealed class Client implements AutoCloseable {
 
     /** Nothing is reconnected, replayed or queued; RESP2 needs no right to any command but AUTH or PING. */
     private static ClientOptions.Builder completed(ClientOptions.Builder builder, Options options, Path caFile) {
+        SocketOptions socket = SocketOptions.builder().connectTimeout(options.connectTimeout()).keepAlive(true).build();
         builder.autoReconnect(false)
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
                 .protocolVersion(ProtocolVersion.RESP2)
-                .socketOptions(SocketOptions.builder().connectTimeout(options.connectTimeout()).keepAlive(true).build());
+                .socketOptions(socket);
         if (caFile != null) {
             builder.sslOptions(SslOptions.builder().trustManager(caFile.toFile()).build());
         }
@@ -57,9 +58,9 @@ abstract sealed class Client implements AutoCloseable {
         private final RedisClient client = RedisClient.create();
         private final RedisURI uri;
 
-        private Server(RedisURI uri, ClientOptions options) {
+        private Server(RedisURI uri, Options options, Path caFile) {
             this.uri = uri;
-            client.setOptions(options);
+            client.setOptions(completed(ClientOptions.builder(), options, caFile).build());
         }
 
         @Override

@@ -23,8 +23,8 @@ import java.util.concurrent.TimeoutException;
 /**
  * One connection to the store, shared by all threads; in a Cluster, one to each node.
  *
- * <p>Lettuce neither reconnects nor sends anything again here. A connection that broke, or on which an answer is overdue,
- * is closed and replaced, and what was asked on it is asked once more, which does no harm as all of it reads.
+ * <p>Lettuce neither reconnects nor sends anything again here. A connection that broke, or on which an answer is
+ * overdue, is closed and replaced, and what was asked on it is asked once more, which does no harm as all of it reads.
  */
 final class Connection implements AutoCloseable {
     private static final int TRIES = 20; // while a slot of a Cluster moves
@@ -180,8 +180,7 @@ final class Connection implements AutoCloseable {
         } catch (ExecutionException error) {
             throw sorted(error.getCause());
         } catch (InterruptedException error) {
-            Thread.currentThread().interrupt();
-            throw new FeatureStoreException.Unavailable("the thread was interrupted while it waited for the store", error);
+            throw interrupted(error);
         }
     }
 
@@ -207,8 +206,12 @@ final class Connection implements AutoCloseable {
         try {
             Thread.sleep(PAUSE.toMillis());
         } catch (InterruptedException error) {
-            Thread.currentThread().interrupt();
-            throw new FeatureStoreException.Unavailable("the thread was interrupted while it waited for the store", error);
+            throw interrupted(error);
         }
+    }
+
+    private static FeatureStoreException interrupted(InterruptedException error) {
+        Thread.currentThread().interrupt();
+        return new FeatureStoreException.Unavailable("the thread was interrupted while it waited for the store", error);
     }
 }

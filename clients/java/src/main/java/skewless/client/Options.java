@@ -13,6 +13,14 @@ import java.time.Duration;
 public record Options(Duration connectTimeout, Duration commandTimeout, Path caFile) {
     private static final Duration USUAL = Duration.ofSeconds(5);
 
+    /** Usage where a time-out is not longer than nothing. */
+    public Options {
+        if (!isPositive(connectTimeout) || !isPositive(commandTimeout)) {
+            throw new FeatureStoreException.Usage("the time-outs are " + connectTimeout + " and " + commandTimeout
+                    + "; each must be longer than nothing");
+        }
+    }
+
     /** Both time-outs five seconds, and the certificates that Java trusts. */
     public static Options defaults() {
         return new Options(USUAL, USUAL, null);
@@ -31,5 +39,9 @@ public record Options(Duration connectTimeout, Duration commandTimeout, Path caF
     /** These, with a file of certificates to trust. */
     public Options withCaFile(Path file) {
         return new Options(connectTimeout, commandTimeout, file);
+    }
+
+    private static boolean isPositive(Duration duration) {
+        return !duration.isZero() && !duration.isNegative();
     }
 }

@@ -118,6 +118,12 @@ class ConnectionTest {
     }
 
     @Test
+    void aTimeOutOfNothingIsRefused() {
+        assertThrows(FeatureStoreException.Usage.class, () -> BRIEF.withCommandTimeout(Duration.ZERO));
+        assertThrows(FeatureStoreException.Usage.class, () -> BRIEF.withConnectTimeout(Duration.ofSeconds(-1)));
+    }
+
+    @Test
     void aFileOfCertificatesThatIsNotThereIsRefused() {
         Options options = BRIEF.withCaFile(Path.of("nowhere.pem"));
         FeatureStoreException error = assertThrows(FeatureStoreException.Usage.class,

@@ -7,7 +7,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 
-/** Writes MessagePack as publishers do: Long, Float, String, null, and lists of fewer than sixteen of them. */
+/** Writes MessagePack as publishers do: Long, Float, null, Strings up to 255 bytes, and lists of fewer than sixteen of them. */
 final class Pack {
     private Pack() { }
 
@@ -44,7 +44,11 @@ final class Pack {
             out.writeBytes(ByteBuffer.allocate(4).putFloat(number).array());
         } else if (value instanceof String text) {
             byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-            out.write(0xa0 | bytes.length);
+            if (bytes.length < 32) {
+                out.write(0xa0 | bytes.length);
+            } else {
+                out.writeBytes(new byte[] {(byte) 0xd9, (byte) bytes.length});
+            }
             out.writeBytes(bytes);
         } else {
             List<?> items = (List<?>) value;

@@ -9,7 +9,9 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -18,49 +20,52 @@ class PublishingTest {
     private static final String TAG = "{java:publishing}:";
     private static final int ENTITIES = 1100; // three chunks
     private static final int GENERATIONS = 60;
+    private static final int READERS = 4;
 
     @Test
     void everyAnswerIsOfOneGenerationAndNoneGoesBack() throws Exception {
-        ExecutorService threads = Executors.newFixedThreadPool(4);
-        AtomicBoolean done = new AtomicBoolean();
+        ExecutorService threads = Executors.newFixedThreadPool(READERS);
+        AtomicLongArray seen = new AtomicLongArray(READERS);
         try (Live live = new Live(); FeatureStore store = FeatureStore.connect(Live.url(), "java")) {
             publish(live, 1);
-            List<Future<Integer>> readers = new ArrayList<>();
-            for (int i = 0; i < 4; i++) {
-                readers.add(threads.submit(() -> readUntil(done, store)));
+            List<Future<?>> readers = new ArrayList<>();
+            for (int i = 0; i < READERS; i++) {
+                int reader = i;
+                readers.add(threads.submit(() -> readAll(store, generation -> seen.set(reader, generation))));
             }
             for (long generation = 2; generation <= GENERATIONS; generation++) {
-                Thread.sleep(10); // a reader gives up at a view that does not stand still
+                awaitAll(seen, generation - 1, readers); // a reader gives up at a view that does not stand still
                 publish(live, generation);
             }
-            Thread.sleep(50);
-            done.set(true);
-            for (Future<Integer> reader : readers) {
-                assertTrue(reader.get() > 3, "a thread saw only " + reader.get() + " generations");
+            for (Future<?> reader : readers) {
+                reader.get(20, TimeUnit.SECONDS);
             }
         } finally {
-            done.set(true);
-            threads.shutdown();
+            threads.shutdownNow();
         }
     }
 
-    /** Gives how many generations it saw. */
-    private static int readUntil(AtomicBoolean done, FeatureStore store) {
+    /** Reads until the last generation is there, and tells of each. */
+    private static void readAll(FeatureStore store, LongConsumer tell) {
         List<Integer> entities = IntStream.range(0, ENTITIES).boxed().toList();
-        long last = 0;
-        int seen = 0;
-        while (!done.get()) {
+        for (long last = 0; last < GENERATIONS; ) {
             Answer answer = store.read(entities, "publishing:number");
             long generation = answer.views().get("publishing").generation();
             assertTrue(generation >= last, generation + " after " + last);
-            seen += generation > last ? 1 : 0;
-            last = generation;
             for (long number : answer.longs("publishing__number")) {
                 assertEquals(generation, number);
             }
+            last = generation;
+            tell.accept(generation);
         }
-        assertEquals(GENERATIONS, last);
-        return seen;
+    }
+
+    private static void awaitAll(AtomicLongArray seen, long generation, List<Future<?>> readers) throws Exception {
+        for (int i = 0; i < READERS; i++) {
+            while (seen.get(i) < generation && !readers.get(i).isDone()) {
+                Thread.sleep(1);
+            }
+        }
     }
 
     /** In a new epoch; the one before the previous is dropped. */
