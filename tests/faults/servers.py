@@ -20,7 +20,14 @@ from skewless.local.port import free_port
 
 # Debian's redis-tools brings the whole server, under the name of its checking tool, and starts no service.
 _REDIS = ("redis-server", "redis-check-rdb")
-_DEFAULTS = ("bind 127.0.0.1", 'save ""', "appendonly no", "maxmemory-policy noeviction", "daemonize no")
+_DEFAULTS = (
+    "bind 127.0.0.1",
+    'save ""',
+    "appendonly no",
+    "maxmemory-policy noeviction",
+    "daemonize no",
+    "repl-diskless-sync-delay 0",
+)
 _PATIENCE = 30.0
 
 
