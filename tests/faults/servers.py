@@ -35,7 +35,9 @@ _PATIENCE = 30.0
 def programs() -> dict[str, Path]:
     """The servers to be had here, by name and major version: {"valkey-9": ..., "redis-7": ...}."""
     installed = [Path(found) for name in _REDIS if (found := shutil.which(name))][:1]
-    return {_kind(program): program for program in (valkey.binary(), *installed, *_BROUGHT.glob("*-server-*"))}
+    return {
+        _kind(program): program for program in (valkey.binary(), *installed, *_BROUGHT.glob("*-server-*"))
+    }
 
 
 def _kind(program: Path) -> str:

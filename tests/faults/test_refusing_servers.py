@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 import pytest
@@ -97,8 +98,9 @@ def test_an_operator_at_a_replica_changes_nothing(
     at_primary, revisions = stage_at(primary.url), Revisions(0)
     for number in (1, 2):
         published(at_primary, revisions, number)
-    at_replica = stage_at(start(f"replicaof 127.0.0.1 {primary.port}").url)
-    _wait_for_replica(primary)
+    replica = start(f"replicaof 127.0.0.1 {primary.port}")
+    at_replica = stage_at(replica.url)
+    _wait_for_replica(primary, replica)
     demand_live(at_replica, revisions, 2)
     before = at_primary.ledger.read()
     with pytest.raises(StoreUnavailable, match="refuses"):
@@ -108,7 +110,7 @@ def test_an_operator_at_a_replica_changes_nothing(
     demand_live(at_primary, revisions, 2)
 
 
-@seeds(long=40, short=5)
+@seeds(long=40, short=3)
 def test_a_primary_that_becomes_a_replica_ends_the_publish(
     start: Callable[..., Server], stage_at: Callable[[str], Stage], seed: int
 ) -> None:
@@ -127,7 +129,7 @@ def test_a_primary_that_becomes_a_replica_ends_the_publish(
             new.client().replicaof("NO", "ONE")
             old.client().replicaof("127.0.0.1", str(new.port))
 
-    _wait_for_replica(old)
+    _wait_for_replica(old, new)
     with Readers.of(at_old, revisions) as behind, Readers.of(at_new, revisions) as readers:
         behind.at_most(4)
         behind.allow(Outcome.ROWS | Outcome.UNAVAILABLE)
@@ -143,15 +145,19 @@ def test_a_primary_that_becomes_a_replica_ends_the_publish(
         published(at_new, revisions, 4)
         readers.at_least(4)
         readers.catch_up()
-        _wait_for_replica(new)
+        _wait_for_replica(new, old)
         behind.catch_up()
         demand_live(at_old, revisions, 4)
     assert revisions.told(at_new, Kind.PUBLISHED) == [1, 2, 3, 4]
     assert at_new.told(Kind.LOST) == []
 
 
-def _wait_for_replica(primary: Server) -> None:
-    """Wait until the replica has all that was written."""
+def _wait_for_replica(primary: Server, replica: Server) -> None:
+    """Wait until the replica follows, and has all that was written."""
+    deadline = time.monotonic() + 30
+    while replica.client().info("replication")["master_link_status"] != "up":
+        assert time.monotonic() < deadline, "the replica does not follow"
+        time.sleep(0.01)
     client = primary.client()
     client.set("written-last", "x")
     assert client.wait(1, 30_000) == 1
