@@ -19,12 +19,14 @@ class Proxy:
     """Passes on what clients of its port and the server say. What is set holds for all connections at once.
 
     delay          seconds that each piece of bytes waits, either way
+    piece          bytes at most of a piece
     cut_after      bytes from clients, counted from `cut()`, after which every connection breaks
     swallow        once a client has said this, the reply is dropped and the connection breaks
     """
 
     target: int
     delay: float = 0.0
+    piece: int = 65536
     cut_after: int | None = None
     swallow: bytes | None = None
     swallowed: threading.Event = field(default_factory=threading.Event)
@@ -104,7 +106,7 @@ class Proxy:
 
     def _pass_questions(self, pair: _Pair) -> None:
         said = b""
-        for data in pair.received(pair.client):
+        for data in self._received(pair.client):
             time.sleep(self.delay)
             self._open.wait()
             said = said[-20_000:] + data
@@ -117,6 +119,17 @@ class Proxy:
                 self.break_all()
         pair.finish(pair.server)
 
+    def _received(self, source: socket.socket) -> Iterator[bytes]:
+        """What a side says, until the connection ends or breaks."""
+        while True:
+            try:
+                data = source.recv(self.piece)
+            except OSError:
+                return
+            if not data:
+                return
+            yield data
+
     def _left_before_cut(self, count: int) -> int | None:
         """How many of so many bytes still pass; None: all of them, and the connections stay."""
         with self._lock:
@@ -127,7 +140,7 @@ class Proxy:
             return max(0, cut - before)
 
     def _pass_answers(self, pair: _Pair) -> None:
-        for data in pair.received(pair.server):
+        for data in self._received(pair.server):
             if pair.deaf:
                 self.swallowed.set()
                 break
@@ -143,17 +156,6 @@ class _Pair:
     client: socket.socket
     server: socket.socket
     deaf: bool = False
-
-    def received(self, source: socket.socket) -> Iterator[bytes]:
-        """What a side says, until the connection ends or breaks."""
-        while True:
-            try:
-                data = source.recv(65536)
-            except OSError:
-                return
-            if not data:
-                return
-            yield data
 
     def send(self, goal: socket.socket, data: bytes) -> None:
         with contextlib.suppress(OSError):  # the other side has gone

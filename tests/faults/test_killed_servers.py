@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,14 +27,21 @@ pytestmark = pytest.mark.slow
 ROUNDS = repeated(long=20, short=5)
 
 
-def published_unless_away(
-    stage: Stage, revisions: Revisions, number: int, again: Publication, **how: object
+def published_unless_killed(
+    stage: Stage, revisions: Revisions, number: int, again: Publication, server: Server, chance: random.Random
 ) -> Receipt | None:
-    """None when the server went away meanwhile."""
+    """Publish while the server is killed, right after a step or at any instant; None when the publish failed of it."""
+    timer = threading.Timer(chance.random() * 0.1, server.kill)
+    after = chance.choice(list(Step)) if chance.random() < 0.5 else None
+    progress = once(Step.OPENED, timer.start) if after is None else once(after, server.kill)
     try:
-        return published(stage, revisions, number, again, **how)
+        return published(stage, revisions, number, again, full=chance.random() < 0.5, progress=progress)
     except StoreUnavailable:
         return None
+    finally:
+        if timer.is_alive():
+            timer.join()
+        server.kill()
 
 
 def once(step: Step, act: Callable[[], object]) -> Callable[[Step, int], None]:
@@ -68,12 +77,9 @@ def test_a_server_that_is_killed_comes_back_with_one_of_both_generations(
             publication = built(stage, revisions, number)
             readers.at_most(number)
             readers.allow(Outcome.ROWS | Outcome.UNAVAILABLE)
-            progress = once(chance.choice(list(Step)), server.kill)
-            receipt = published_unless_away(
-                stage, revisions, number, publication, full=chance.random() < 0.5, progress=progress
-            )
+            receipt = published_unless_killed(stage, revisions, number, publication, server, chance)
             failed += receipt is None
-            server.restart()
+            server.start()
             live = revisions.live(stage)
             assert live in ((number,) if receipt else (number - 1, number))
             readers.at_least(live)
@@ -102,11 +108,8 @@ def test_a_server_that_comes_back_empty_is_told_as_lost_and_written_in_full(
             publication = built(stage, revisions, number)
             readers.at_most(number)
             readers.allow(Outcome.ROWS | Outcome.UNAVAILABLE | Outcome.NOT_PUBLISHED)
-            progress = once(chance.choice(list(Step)), server.kill)
-            published_unless_away(
-                stage, revisions, number, publication, full=chance.random() < 0.5, progress=progress
-            )
-            server.restart()
+            published_unless_killed(stage, revisions, number, publication, server, chance)
+            server.start()
             readers.allow(Outcome.NOT_PUBLISHED)
             readers.catch_up()
             with pytest.raises(NotPublishedError):
@@ -161,9 +164,11 @@ def test_a_server_that_comes_back_with_an_older_file_is_told_as_lost_and_written
             published(stage, revisions, number, full=chance.random() < 0.3)
         publication = built(stage, revisions, last)
         going = once(chance.choice([Step.OPENED, Step.WRITTEN, Step.COMPARED, Step.SWEPT]), go_back)
-        before = published_unless_away(
-            stage, revisions, last, publication, full=chance.random() < 0.5, progress=going
-        )
+        before = None
+        with suppress(StoreUnavailable):
+            before = published(
+                stage, revisions, last, publication, full=chance.random() < 0.5, progress=going
+            )
         assert revisions.live(stage) == saved[0]
         readers.catch_up()
         demand_live(stage, revisions, saved[0])

@@ -74,6 +74,26 @@ def test_slow_answers_change_nothing(near: Stage, far: Stage, proxy: Proxy) -> N
     assert readers.outcomes == {"ROWS": readers.outcomes.total()}
 
 
+@seeds(long=20)
+def test_a_slow_lookup_that_spans_several_publishes_is_of_one_generation(
+    near: Stage, far: Stage, proxy: Proxy, seed: int
+) -> None:
+    """Its three commands arrive one after the other, while publishes come in pairs."""
+    revisions, chance = Revisions(seed), random.Random(seed)
+    published(near, revisions, 1)
+    proxy.delay, proxy.piece, number = 0.02, 3000, 1
+    with Readers.of(far, revisions) as readers:
+        for _ in range(6):
+            time.sleep(chance.random())
+            for _ in range(2):
+                number += 1
+                readers.at_most(number)
+                published(near, revisions, number, full=chance.random() < 0.2)
+                readers.at_least(number)
+        readers.catch_up(1)
+    assert readers.outcomes == {"ROWS": readers.outcomes.total()}
+
+
 @seeds(long=30, short=4)
 def test_answers_that_take_too_long_end_a_publish(near: Stage, far: Stage, proxy: Proxy, seed: int) -> None:
     revisions, chance = Revisions(seed), random.Random(seed)
