@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from skewless.local.port import free_port
+from tests.clients.oracle_rows import Published
 from tests.documents import blocks
 from tests.faults.servers import Server, programs
 from tests.golden_store import NAMESPACE, View, f32
@@ -72,6 +73,15 @@ def test_its_tests_pass_on_a_real_server(redis_url: str) -> None:
     cases = json.loads((ROOT / "tests/golden/online/cases.json").read_text("utf-8"))["cases"]
     assert count["CasesTest"] == len(cases)
     assert {report.get("skipped") for report in reports} == {"0"}
+
+
+def test_it_gives_what_the_oracle_says(published: Published, redis_url: str) -> None:
+    variables = {
+        "SKEWLESS_TEST_STORE": "",
+        "SKEWLESS_TEST_NAMESPACE": published.namespace,
+        "SKEWLESS_TEST_CASES": str(published.file),
+    }
+    finish(maven("test", "-Dtest=CasesTest", url=redis_url, **variables))
 
 
 def test_without_a_server_it_says_what_to_set() -> None:
