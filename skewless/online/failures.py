@@ -83,9 +83,9 @@ _TEXTS = (
         "not rediss, and run the command again",
     ),
     (
-        "closed by server",
-        "cannot be reached ({error}); if it speaks TLS at this port, let SKEWLESS_REDIS_URL begin with rediss, else "
-        "look at its log, and run the command again",
+        "closed by server|reset by peer|Connection lost|Broken pipe",
+        "cannot be reached ({error}); look at its log, and run the command again. If it speaks TLS at this port, "
+        "SKEWLESS_REDIS_URL begins with rediss",
     ),
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,9 @@ from skewless.online.operations import expire, hold, release, rollback
 from skewless.online.publication import Step
 from skewless.online.reader import AsyncOnlineReader, OnlineReader
 from skewless.online.services import put_service
-from tests.documents import ROOT, blocks
 from tests.faults.servers import Server
+from tests.redis.security import USERS, admin_of, as_user, let_in
 from tests.redis.stage import Killed, Stage, ago, dying_after
-
-RULES = [block.code for block in blocks(ROOT / "docs" / "security.md") if block.code.startswith("ACL ")]
-USERS, IN_A_CLUSTER, BESIDE_SENTINELS, OF_SENTINELS = RULES
-
-
-def setting_up(rules: str, kind: str) -> list[list[str]]:
-    """The commands of the page; Redis 7.0 lacks one of the rights."""
-    unknown = "+client|setinfo" if kind == "redis-7" else None
-    return [[word for word in shlex.split(line) if word != unknown] for line in rules.splitlines()]
-
-
-def set_up(server: Server, *rules: str) -> None:
-    with server.client() as client:
-        for command in [command for part in rules for command in setting_up(part, server.kind)]:
-            assert client.execute_command(*command)
-
-
-def as_user(name: str, url: str, sentinels: bool = False) -> str:
-    """The URL with a user of the page."""
-    url = url.replace("://", f"://{name}:{name}-password@")
-    return url + "?sentinel_username=watcher&sentinel_password=watcher-password" if sentinels else url
 
 
 @pytest.fixture(scope="module", params=["valkey-9", pytest.param("redis-7", marks=pytest.mark.slow)])
@@ -47,7 +25,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made = Server(request.param, tmp_path_factory.mktemp("server"), ("enable-debug-command local",))
     try:
         made.start()
-        set_up(made, USERS)
+        let_in(made, USERS)
         yield made
     finally:
         made.kill()
@@ -55,7 +33,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def admin(server: Server) -> Iterator[redis.Redis]:
-    with redis.Redis(port=server.port, username="admin", password="admin-password", protocol=2) as client:
+    with admin_of(server) as client:
         yield client
         client.flushall()
 
@@ -100,8 +78,8 @@ def test_a_reader_reads(stage: Stage, server: Server, admin: redis.Redis) -> Non
     stage.publish_mark(1, ago(hours=1), users=700)
     put_service(stage.redis_url, "prod", "all", ["stats:mark"])
     admin.acl_log_reset()
-    url = as_user("reader", server.url)
-    reader = OnlineReader(url + "?client_name=app", "prod")
+    url = as_user("reader", server.url, "client_name=app")
+    reader = OnlineReader(url, "prod")
     reader.connect()
     assert reader.get(["all"], [{"user_id": 1}]) == [{"user_id": 1, "stats__mark": 1}]
     reader.close()
