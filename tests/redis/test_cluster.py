@@ -195,6 +195,31 @@ def test_a_slot_that_stays_half_moved_is_told(cluster: Cluster, stages: list[Sta
     assert len(seen) == 2
 
 
+def test_a_slot_that_moves_at_once_keeps_nobody_waiting(cluster: Cluster, stages: list[Stage]) -> None:
+    """Valkey 9 copies a slot's keys beside its traffic, and then hands them over together."""
+    stage = stages[2]
+    key = stage.place.keys.pointer
+    source = cluster.owner(key)
+    stage.publish_mark(1, ago(hours=5), users=700)
+    over, answers = threading.Event(), []
+
+    def keep_reading() -> None:
+        while not over.is_set():
+            answers.append(marks(stage))
+
+    reading = threading.Thread(target=keep_reading)
+    reading.start()
+    try:
+        for here, there in ((source, other(cluster, source)), (other(cluster, source), source)):
+            cluster.move_at_once(key, here, there)
+            stage.publish_mark(1, ago(hours=4 if here is source else 3), users=700)
+    finally:
+        over.set()
+        reading.join()
+    assert {frozenset(found) for found in answers} == {frozenset({1})}
+    assert len(answers) > 10
+
+
 def test_the_url_of_one_node_is_not_enough(cluster: Cluster, stages: list[Stage]) -> None:
     stage = stages[0]
     stage.publish_mark(1, ago(hours=5), users=700)
