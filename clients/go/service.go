@@ -1,0 +1,69 @@
+package skewless
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// reference names a field of a view, or of an alias of one.
+type reference struct {
+	name, view, field string
+	keys              map[string]string // see source
+}
+
+var viewName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+
+func parseReference(text string) (reference, error) {
+	view, field, _ := strings.Cut(text, ":")
+	if !viewName.MatchString(view) || field == "" {
+		return reference{}, fmt.Errorf("%q names no feature", text)
+	}
+	return reference{name: view, view: view, field: field}, nil
+}
+
+// parseAlias reads "alias:field", "view:field", and by pairs a join key and the key of the entities.
+func parseAlias(parts []string) (reference, error) {
+	if len(parts) < 4 || len(parts)%2 != 0 {
+		return reference{}, fmt.Errorf("an aliased feature has %d parts", len(parts))
+	}
+	alias, err := parseReference(parts[0])
+	if err != nil {
+		return alias, err
+	}
+	target, err := parseReference(parts[1])
+	keys := map[string]string{}
+	for i := 2; i < len(parts); i += 2 {
+		keys[parts[i]] = parts[i+1]
+	}
+	return reference{alias.name, target.view, target.field, keys}, err
+}
+
+// decodeService reads a list of features: each a string, or of an aliased view an array of strings.
+func decodeService(raw []byte) ([]reference, error) {
+	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
+	var found []reference
+	for i := uint32(0); i < size && err == nil; i++ {
+		var one reference
+		one, raw, err = decodeReference(raw)
+		found = append(found, one)
+	}
+	return found, err
+}
+
+func decodeReference(raw []byte) (found reference, rest []byte, err error) {
+	if msgp.NextType(raw) == msgp.ArrayType {
+		var parts []string
+		if parts, rest, err = readStrings(raw); err == nil {
+			found, err = parseAlias(parts)
+		}
+		return found, rest, err
+	}
+	text, rest, err := readString(raw)
+	if err == nil {
+		found, err = parseReference(text)
+	}
+	return found, rest, err
+}

@@ -1,0 +1,195 @@
+// Package skewless reads features from a Skewless online store.
+//
+//	store, err := skewless.Open(skewless.Options{URL: "redis://localhost:6379", Namespace: "prod"})
+//	features, err := store.GetOnlineFeatures(ctx, userID, "transaction_stats:avg_transactions_1h")
+package skewless
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"skewless/internal/endpoint"
+)
+
+const (
+	defaultTimeout = 5 * time.Second
+	rounds         = 20 // a reader that meets so many changes in one lookup meets something that is broken
+)
+
+// Options say where the features are.
+type Options struct {
+	// URL: redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]host:port,host:port/master[/db] or
+	// redis+cluster://[user:password@]host:port,host:port; with rediss instead of redis, by TLS. User and password are
+	// the servers', not the Sentinels'.
+	URL       string
+	Namespace string
+	// ConnectTimeout and CommandTimeout are 5 seconds where they are zero. A lookup sends a command twice at most.
+	ConnectTimeout, CommandTimeout time.Duration
+	// CAFile has the certificates in PEM that TLS trusts instead of the system's, as ?ssl_ca_certs= in the URL does.
+	CAFile string
+	// What the Sentinels ask for, if anything.
+	SentinelUsername, SentinelPassword string
+}
+
+// Store reads features by key. It is safe for concurrent use; it remembers each view's epoch and meta, nothing else.
+type Store struct {
+	namespace string
+	server    *server
+	pins      sync.Map // *pin by view
+}
+
+var namespaceName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// Open connects to an online store. ErrUsage for options that make no sense, ErrUnavailable where it cannot connect.
+func Open(options Options) (*Store, error) {
+	if !namespaceName.MatchString(options.Namespace) {
+		return nil, failed(ErrUsage, "%q is no namespace; it has letters, digits, _ and -", options.Namespace)
+	}
+	if options.ConnectTimeout < 0 || options.CommandTimeout < 0 {
+		return nil, failed(ErrUsage, "a time-out is negative; give more than none, or leave it out for %v", defaultTimeout)
+	}
+	settings := endpoint.Settings{
+		ConnectTimeout:   cmp.Or(options.ConnectTimeout, defaultTimeout),
+		CommandTimeout:   cmp.Or(options.CommandTimeout, defaultTimeout),
+		CAFile:           options.CAFile,
+		SentinelUsername: options.SentinelUsername,
+		SentinelPassword: options.SentinelPassword,
+	}
+	option, err := endpoint.Options(options.URL, settings)
+	if err != nil {
+		return nil, &Error{ErrUsage, err.Error(), err}
+	}
+	found := &server{addresses: strings.Join(option.InitAddress, ","), timeout: settings.CommandTimeout}
+	if found.client, err = rueidis.NewClient(option); err != nil {
+		if found.client != nil {
+			found.client.Close()
+		}
+		return nil, found.unavailable(context.Background(), err)
+	}
+	return &Store{namespace: options.Namespace, server: found}, nil
+}
+
+// Close closes the connections.
+func (s *Store) Close() { s.server.close() }
+
+// GetOnlineFeatures gives one entity's features in their order, each once: see Answer.Row for their types.
+//
+// The entity is an Entity, or the bare value of its one join key. A feature is "view:field", or the name of a service,
+// which stands for all of its features. An entity without a row, or with a null key, has the view's absent row; of an
+// expired view, every entity has the expired row.
+func (s *Store) GetOnlineFeatures(ctx context.Context, entity any, features ...string) ([]any, error) {
+	answer, err := s.Lookup(ctx, []any{entity}, features...)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Row(0), nil
+}
+
+// Lookup gives the features of many entities, and from what they are. Each view's rows are all of one generation.
+func (s *Store) Lookup(ctx context.Context, entities []any, features ...string) (*Answer, error) {
+	asked, err := s.request(ctx, features)
+	if err != nil {
+		return nil, err
+	}
+	lookups := s.lookups(asked, entities)
+	if err := s.settle(ctx, lookups); err != nil {
+		return nil, err
+	}
+	if err := demandOneKey(lookups, entities); err != nil {
+		return nil, err
+	}
+	return answered(asked, lookups, len(entities)), nil
+}
+
+// lookups makes one for each view.
+func (s *Store) lookups(asked *request, entities []any) []*lookup {
+	var found []*lookup
+	for _, source := range asked.sources {
+		at := slices.IndexFunc(found, func(known *lookup) bool { return known.view == source.view })
+		if at < 0 {
+			at = len(found)
+			found = append(found, &lookup{namespace: s.namespace, view: source.view, entities: entities})
+			if known, is := s.pins.Load(source.view); is {
+				found[at].pin = known.(*pin)
+			}
+		}
+		found[at].sources = append(found[at].sources, source)
+	}
+	return found
+}
+
+// settle asks for all views at once, until each is settled: in steady state, one round trip.
+func (s *Store) settle(ctx context.Context, lookups []*lookup) error {
+	pending := slices.Clone(lookups)
+	for range rounds {
+		var commands [][]string
+		counts := make([]int, len(pending))
+		for i, lookup := range pending {
+			own := lookup.commands()
+			commands, counts[i] = append(commands, own...), len(own)
+		}
+		replies, err := s.server.mget(ctx, commands)
+		if err != nil {
+			return err
+		}
+		for i, lookup := range pending {
+			if err := lookup.accept(replies[:counts[i]]); err != nil {
+				return err
+			}
+			replies = replies[counts[i]:]
+			if lookup.pin != nil {
+				s.pins.Store(lookup.view, lookup.pin)
+			}
+		}
+		pending = slices.DeleteFunc(pending, func(lookup *lookup) bool { return lookup.settled })
+		if len(pending) == 0 {
+			return nil
+		}
+	}
+	return failed(ErrUnavailable, "view %q changed %d times during one lookup; look at its publishers", pending[0].view, rounds)
+}
+
+// demandOneKey refuses bare values where views have different join keys: user 7 is not merchant 7.
+func demandOneKey(lookups []*lookup, entities []any) error {
+	names := map[string]bool{}
+	for _, lookup := range lookups {
+		for _, source := range lookup.sources {
+			names[source.described(lookup.pin.meta.keys)] = true
+		}
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	for _, entity := range entities {
+		if _, is := entity.(Entity); !is {
+			return failed(ErrUsage, "these features are looked up by %s; give each entity as skewless.Entity, with all of them, and not as %#v",
+				strings.Join(slices.Sorted(maps.Keys(names)), " and by "), entity)
+		}
+	}
+	return nil
+}
+
+func answered(asked *request, lookups []*lookup, rows int) *Answer {
+	found := &Answer{Views: map[string]Served{}, rows: rows}
+	tables := map[string]*table{}
+	for _, lookup := range lookups {
+		for i, source := range lookup.sources {
+			tables[source.name] = lookup.tables[i]
+			found.Views[source.name] = lookup.served()
+		}
+	}
+	for _, at := range asked.order {
+		source := asked.sources[at.source]
+		found.Names = append(found.Names, source.name+"__"+source.fields[at.field])
+		found.columns = append(found.columns, tables[source.name].columns[at.field])
+	}
+	return found
+}
