@@ -202,7 +202,7 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 			continue
 		}
 		columns := []column{columns["int64"](1), columns["string"](1)}
-		read64 := &table{width: 2, cells: []cell{{0, columns[0]}, {1, columns[1]}}}
+		read64 := &table{width: 2, cells: []cell{{position: 0, column: columns[0]}, {position: 1, column: columns[1]}}}
 		found := []any{}
 		if err = read64.set(0, row); err == nil {
 			found = []any{tagged(columns[0].value(0)), columns[1].value(0)}

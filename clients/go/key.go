@@ -28,55 +28,64 @@ type joinKey struct{ name, kind string }
 
 // entityKeys gives the key in the store of each entity, for each source in turn; empty where a join key is null.
 func (l *lookup) entityKeys() ([]string, error) {
-	keys := make([]string, 0, len(l.sources)*len(l.entities))
 	prefix := l.tag() + strconv.FormatInt(l.pin.epoch, 10) + ":"
-	var buffer []byte
+	count := len(l.sources) * len(l.entities)
+	text := make([]byte, 0, count*(len(prefix)+16)) // all keys, one after the other
+	ends := make([]int, 0, count)
 	for _, source := range l.sources {
+		if lost := source.unsaid(l.pin.meta.keys); lost != "" {
+			return nil, failed(ErrUnreadable, "the service does not say which key %q has for %s of view %q; publish its views again", source.name, lost, l.view)
+		}
 		for _, entity := range l.entities {
-			key, err := l.appendKey(append(buffer[:0], prefix...), source, entity)
-			if err != nil {
+			begun := len(text)
+			isKey, err := false, error(nil)
+			if text, isKey, err = l.appendKey(append(text, prefix...), source, entity); err != nil {
 				return nil, err
 			}
-			keys, buffer = append(keys, string(key)), key
+			if !isKey {
+				text = text[:begun]
+			}
+			ends = append(ends, len(text))
 		}
 	}
-	return keys, nil
+	return cut(string(text), ends), nil
 }
 
-// appendKey appends an entity's key; nothing is left of it where a join key is null.
-func (l *lookup) appendKey(key []byte, source *source, entity any) ([]byte, error) {
-	joinKeys := l.pin.meta.keys
-	if lost := source.unsaid(joinKeys); lost != "" {
-		return nil, failed(ErrUnreadable, "the service does not say which key %q has for %s of view %q; publish its views again", source.name, lost, l.view)
+func cut(text string, ends []int) []string {
+	parts, begun := make([]string, len(ends)), 0
+	for i, end := range ends {
+		parts[i], begun = text[begun:end], end
 	}
+	return parts
+}
+
+// appendKey appends an entity's key. It is none where a join key is null.
+func (l *lookup) appendKey(key []byte, source *source, entity any) (found []byte, isKey bool, err error) {
+	joinKeys := l.pin.meta.keys
 	named, isNamed := entity.(Entity)
 	if !isNamed && len(joinKeys) != 1 {
-		return nil, failed(ErrUsage, "view %q is looked up by %s; give each entity as skewless.Entity, with all of them", l.view, source.described(joinKeys))
+		return nil, false, failed(ErrUsage, "%q is looked up by %s; give each entity as skewless.Entity, with all of them", source.name, source.described(joinKeys))
 	}
-	isNull := false
+	isKey = true
 	for i, joinKey := range joinKeys {
 		value := entity
 		if isNamed {
 			var found bool
 			if value, found = named[source.entityKey(joinKey.name)]; !found {
-				return nil, failed(ErrUsage, "%q is looked up by %s; an entity has only %q", source.name, source.described(joinKeys), slices.Sorted(maps.Keys(named)))
+				return nil, false, failed(ErrUsage, "%q is looked up by %s; an entity has only %q", source.name, source.described(joinKeys), slices.Sorted(maps.Keys(named)))
 			}
 		}
-		if isNull = isNull || value == nil; isNull {
-			continue
+		if isKey = isKey && value != nil; !isKey {
+			continue // the names of the others are looked at all the same
 		}
 		if i > 0 {
 			key = append(key, '|')
 		}
-		var err error
 		if key, err = joinKey.appendTo(key, value); err != nil {
-			return nil, failed(ErrUsage, "%q: %v", source.name, err)
+			return nil, false, failed(ErrUsage, "%q: %v", source.name, err)
 		}
 	}
-	if isNull {
-		return key[:0], nil
-	}
-	return key, nil
+	return key, isKey, nil
 }
 
 // unsaid gives a join key for which an alias says no key of the entities; empty where it says them all.

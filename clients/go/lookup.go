@@ -52,7 +52,10 @@ func (l *lookup) commands() [][]string {
 	if l.keys, l.keyErr = l.entityKeys(); l.keyErr != nil {
 		return [][]string{state} // it is an error only if the epoch is still this one
 	}
-	asked := slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool { return key == "" })
+	asked := l.keys
+	if slices.Contains(asked, "") {
+		asked = slices.DeleteFunc(slices.Clone(asked), func(key string) bool { return key == "" })
+	}
 	commands := make([][]string, 0, 1+len(asked)/chunk)
 	for start := 0; start == 0 || start < len(asked); start += chunk {
 		part := asked[start:min(start+chunk, len(asked))]

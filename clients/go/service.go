@@ -2,7 +2,6 @@ package skewless
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/tinylib/msgp/msgp"
@@ -14,14 +13,24 @@ type reference struct {
 	keys              map[string]string // see source
 }
 
-var viewName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
-
 func parseReference(text string) (reference, error) {
 	view, field, _ := strings.Cut(text, ":")
-	if !viewName.MatchString(view) || field == "" {
+	if !isViewName(view) || field == "" {
 		return reference{}, fmt.Errorf("%q names no feature", text)
 	}
 	return reference{name: view, view: view, field: field}, nil
+}
+
+func isViewName(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '_'):
+		default:
+			return false
+		}
+	}
+	return text != ""
 }
 
 // parseAlias reads "alias:field", "view:field", and by pairs a join key and the key of the entities.

@@ -2,7 +2,9 @@ package skewless
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,7 +21,10 @@ type table struct {
 type cell struct {
 	position int // in a row
 	column   column
+	floats   []float32 // of the column, where it has any
 }
+
+const float32Code, float32Size = 0xca, 5 // bytes
 
 // newTable makes the columns, empty; a usage error where the view lacks a field.
 func newTable(asked *source, meta *meta, rows int) (*table, error) {
@@ -31,7 +36,7 @@ func newTable(asked *source, meta *meta, rows int) (*table, error) {
 		}
 		column := columns[meta.fields[position].dtype](rows)
 		found.columns = append(found.columns, column)
-		found.cells = append(found.cells, cell{position, column})
+		found.cells = append(found.cells, cell{position, column, floatsOf(column)})
 	}
 	slices.SortFunc(found.cells, func(one, other cell) int { return cmp.Compare(one.position, other.position) })
 	return found, nil
@@ -45,12 +50,28 @@ func (t *table) set(row int, raw []byte) error {
 	}
 	cells := t.cells
 	for at := 0; at < t.width && err == nil; at++ {
-		if len(cells) > 0 && cells[0].position == at {
-			raw, err = cells[0].column.set(row, raw)
-			cells = cells[1:]
-		} else {
+		if len(cells) == 0 || cells[0].position != at {
 			raw, err = msgp.Skip(raw)
+			continue
 		}
+		raw, err = cells[0].set(row, raw)
+		cells = cells[1:]
 	}
 	return err
+}
+
+// set reads the value in front. What features mostly are, a float32, has a quicker way of its own.
+func (c *cell) set(row int, raw []byte) ([]byte, error) {
+	if c.floats != nil && len(raw) >= float32Size && raw[0] == float32Code {
+		c.floats[row] = math.Float32frombits(binary.BigEndian.Uint32(raw[1:]))
+		return raw[float32Size:], nil
+	}
+	return c.column.set(row, raw)
+}
+
+func floatsOf(column column) []float32 {
+	if floats, is := column.(*typed[float32]); is {
+		return floats.Values
+	}
+	return nil
 }
