@@ -12,6 +12,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
@@ -27,6 +29,7 @@ from redis.retry import Retry
 from skewless.errors import OnlineError, StoreUnavailable, UsageError
 
 TIMEOUT_SECONDS = 30.0
+_READING: dict[str, Any] = {"protocol": 2, "socket_timeout": 5.0, "socket_connect_timeout": 5.0}
 
 Command = Sequence[Any]
 
@@ -106,10 +109,16 @@ class Session:
             return error
 
 
-def client(url: str) -> redis.Redis:
-    """A pooled client for readers, which may retry: reading twice does no harm."""
+def pool(url: str) -> redis.ConnectionPool:
+    """Connections for readers, made when they are needed; who takes one retries."""
     address_of(url)
-    return redis.Redis.from_url(url, protocol=2, socket_timeout=5.0, socket_connect_timeout=5.0)
+    return redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), **_READING)
+
+
+def async_pool(url: str) -> redis.asyncio.ConnectionPool:
+    """The same for asyncio."""
+    address_of(url)
+    return redis.asyncio.ConnectionPool.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **_READING)
 
 
 def demand_safe(session: Session) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import redis
 
 from skewless import types
 from skewless.errors import DataError
@@ -72,6 +73,7 @@ class Stage:
             redis_url=self.redis_url, namespace=self.namespace, view=self.view.name, ledger=self.ledger
         )
         self.reader = OnlineReader(self.redis_url, self.namespace)
+        self.server = redis.Redis.from_url(self.redis_url, protocol=2)
 
     def built(self, snapshot_time: datetime, rows: int, revision: str | None = None) -> Publication:
         """Enter a revision as built and passed."""
@@ -107,6 +109,11 @@ class Stage:
 
         return read
 
+    def close(self) -> None:
+        """Close its connections."""
+        self.reader.close()
+        self.server.close()
+
     def publish_rows(self, rows: list[tuple[Any, ...]], snapshot_time: datetime, **how: Any) -> Receipt:
         """Build and publish these rows."""
         publication = self.built(snapshot_time, len(rows))
@@ -141,7 +148,7 @@ class Stage:
     def raw_keys(self) -> set[str]:
         """Every key of the view on the server, without the tag."""
         tag = self.place.keys.tag
-        found = self.reader._client.scan_iter(match=tag + "*", count=1000)
+        found = self.server.scan_iter(match=tag + "*", count=1000)
         return {key.decode().removeprefix(tag) for key in found}
 
     def epochs(self) -> set[int]:
@@ -152,11 +159,11 @@ class Stage:
     def snapshot_of_server(self) -> dict[str, bytes]:
         """The view's keys as a file of the server would have them."""
         tag = self.place.keys.tag
-        return {key: self.reader._client.dump(tag + key) for key in self.raw_keys()}
+        return {key: self.server.dump(tag + key) for key in self.raw_keys()}
 
     def restore_server(self, keys: dict[str, bytes]) -> None:
         """Bring the view's keys back as they were, and nothing else; alive comes back without its expiry."""
-        tag, server = self.place.keys.tag, self.reader._client
+        tag, server = self.place.keys.tag, self.server
         for key in self.raw_keys():
             server.delete(tag + key)
         for key, value in keys.items():
