@@ -239,11 +239,11 @@ func TestServicesAreReadAsWritten(t *testing.T) {
 	readJSON(t, filepath.Join(golden, "values.json"), &file)
 	for _, vector := range file.Services {
 		raw := unhex(t, strings.ReplaceAll(vector.Hex, " ", ""))
-		found, err := decodeService(raw)
-		if err != nil || len(found) != len(vector.Features) {
-			t.Fatalf("expected %v, got %v, %v", vector.Features, found, err)
+		var found service
+		if err := found.decode(raw, "dev"); err != nil || len(found.features) != len(vector.Features) {
+			t.Fatalf("expected %v, got %v, %v", vector.Features, found.features, err)
 		}
-		for i, one := range found {
+		for i, one := range found.features {
 			if !bytes.Equal(one.packed(), packed(t, vector.Features[i])) {
 				t.Errorf("expected %v, got %v", vector.Features[i], one)
 			}

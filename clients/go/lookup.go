@@ -28,6 +28,7 @@ type lookup struct {
 	pin    *pin // nil: no epoch is known
 	asking bool // for the meta of the wanted epoch
 	wanted int64
+	sent   int      // commands of this round
 	keys   []string // of the entities for each source in turn; empty where a join key is null
 	keyErr error    // of the entities, as the pin's meta has the join keys
 

@@ -29,8 +29,9 @@ type position struct{ source, field int }
 
 // request is what was asked: each feature once, and their order.
 type request struct {
-	sources []*source
-	order   []position
+	services []*service // that features were taken from
+	sources  []*source
+	order    []position
 }
 
 func (r *request) add(asked reference) error {
@@ -50,27 +51,17 @@ func (r *request) add(asked reference) error {
 	return nil
 }
 
-// request resolves features, and services, whose lists it reads in one round trip.
+// request resolves features and services; a service that is not remembered is read.
 func (s *Store) request(ctx context.Context, features []string) (*request, error) {
-	var services []string
-	for _, name := range features {
-		if !strings.Contains(name, ":") && !slices.Contains(services, name) {
-			services = append(services, name)
-		}
-	}
-	lists, err := s.services(ctx, services)
-	if err != nil {
+	found := &request{}
+	var err error
+	if found.services, err = s.servicesIn(ctx, features); err != nil {
 		return nil, err
 	}
-	found := &request{}
 	for _, name := range features {
-		references, isService := lists[name]
-		if !isService {
-			one, err := parseReference(name)
-			if err != nil {
-				return nil, failed(ErrUsage, "%v; write a feature as view:field, or give the name of a service", err)
-			}
-			references = []reference{one}
+		references, err := found.references(name)
+		if err != nil {
+			return nil, err
 		}
 		for _, one := range references {
 			if err := found.add(one); err != nil {
@@ -84,27 +75,51 @@ func (s *Store) request(ctx context.Context, features []string) (*request, error
 	return found, nil
 }
 
-func (s *Store) services(ctx context.Context, names []string) (map[string][]reference, error) {
-	commands := make([][]string, len(names))
-	for i, name := range names {
+func (r *request) references(name string) ([]reference, error) {
+	for _, service := range r.services {
+		if service.name == name {
+			return service.features, nil
+		}
+	}
+	one, err := parseReference(name)
+	if err != nil {
+		return nil, failed(ErrUsage, "%v; write a feature as view:field, or give the name of a service", err)
+	}
+	return []reference{one}, nil
+}
+
+// servicesIn gives the services among features, each once.
+func (s *Store) servicesIn(ctx context.Context, features []string) ([]*service, error) {
+	var found []*service
+	var unknown [][]string
+	for i, name := range features {
+		if strings.Contains(name, ":") || slices.Contains(features[:i], name) {
+			continue
+		}
 		if name == "" || !utf8.ValidString(name) {
 			return nil, failed(ErrUsage, "%q names no feature and no service; write a feature as view:field", name)
 		}
-		commands[i] = []string{s.namespace + ":service:" + name}
+		if known, is := s.services.Load(name); is {
+			found = append(found, known.(*service))
+		} else {
+			found = append(found, &service{name: name})
+			unknown = append(unknown, []string{s.serviceKey(name)})
+		}
 	}
-	replies, err := s.server.mget(ctx, commands)
+	replies, err := s.server.mget(ctx, unknown)
 	if err != nil {
 		return nil, err
 	}
-	lists := map[string][]reference{}
-	for i, name := range names {
-		raw := replies[i][0]
-		if raw == nil {
-			return nil, failed(ErrNotPublished, "there is no service %q in namespace %q; publish its views first, or check the namespace", name, s.namespace)
-		}
-		if lists[name], err = decodeService(raw); err != nil {
-			return nil, unreadable(err, "the list of features of service %q", name)
+	for _, one := range found {
+		if one.raw == nil {
+			if err := one.decode(replies[0][0], s.namespace); err != nil {
+				return nil, err
+			}
+			replies = replies[1:]
+			s.services.Store(one.name, one)
 		}
 	}
-	return lists, nil
+	return found, nil
 }
+
+func (s *Store) serviceKey(name string) string { return s.namespace + ":service:" + name }

@@ -50,16 +50,29 @@ func parseAlias(parts []string) (reference, error) {
 	return reference{alias.name, target.view, target.field, keys}, err
 }
 
-// decodeService reads a list of features: each a string, or of an aliased view an array of strings.
-func decodeService(raw []byte) ([]reference, error) {
-	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
-	var found []reference
+// service is a list of features, as the store has it.
+type service struct {
+	name     string
+	raw      []byte
+	features []reference
+}
+
+// decode reads the list: of strings, and for an aliased view of arrays of strings.
+func (s *service) decode(raw []byte, namespace string) error {
+	if raw == nil {
+		return failed(ErrNotPublished, "there is no service %q in namespace %q; publish its views first, or check the namespace", s.name, namespace)
+	}
+	size, rest, err := msgp.ReadArrayHeaderBytes(raw)
 	for i := uint32(0); i < size && err == nil; i++ {
 		var one reference
-		one, raw, err = decodeReference(raw)
-		found = append(found, one)
+		one, rest, err = decodeReference(rest)
+		s.features = append(s.features, one)
 	}
-	return found, err
+	if err != nil {
+		return unreadable(err, "the list of features of service %q", s.name)
+	}
+	s.raw = raw
+	return nil
 }
 
 func decodeReference(raw []byte) (found reference, rest []byte, err error) {

@@ -5,8 +5,10 @@
 package skewless
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
@@ -39,11 +41,12 @@ type Options struct {
 	SentinelUsername, SentinelPassword string
 }
 
-// Store reads features by key. It is safe for concurrent use; it remembers each view's epoch and meta, nothing else.
+// Store reads features by key. It is safe for concurrent use; it remembers each view's epoch and meta, and services.
 type Store struct {
 	namespace string
 	server    *server
 	pins      sync.Map // *pin by view
+	services  sync.Map // *service by name
 }
 
 var namespaceName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -95,18 +98,24 @@ func (s *Store) GetOnlineFeatures(ctx context.Context, entity any, features ...s
 
 // Lookup gives the features of many entities, and from what they are. Each view's rows are all of one generation.
 func (s *Store) Lookup(ctx context.Context, entities []any, features ...string) (*Answer, error) {
-	asked, err := s.request(ctx, features)
-	if err != nil {
-		return nil, err
+	for range rounds {
+		asked, err := s.request(ctx, features)
+		if err != nil {
+			return nil, err
+		}
+		lookups := s.lookups(asked, entities)
+		switch err := s.settle(ctx, asked.services, lookups); {
+		case err == errServiceChanged:
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if err := demandOneKey(lookups, entities); err != nil {
+			return nil, err
+		}
+		return answered(asked, lookups, len(entities)), nil
 	}
-	lookups := s.lookups(asked, entities)
-	if err := s.settle(ctx, lookups); err != nil {
-		return nil, err
-	}
-	if err := demandOneKey(lookups, entities); err != nil {
-		return nil, err
-	}
-	return answered(asked, lookups, len(entities)), nil
+	return nil, failed(ErrUnavailable, "services changed %d times during one lookup of %q; look at their publishers", rounds, features)
 }
 
 // lookups makes one for each view.
@@ -126,25 +135,29 @@ func (s *Store) lookups(asked *request, entities []any) []*lookup {
 	return found
 }
 
-// settle asks for all views at once, until each is settled: in steady state, one round trip.
-func (s *Store) settle(ctx context.Context, lookups []*lookup) error {
+var errServiceChanged = errors.New("a service has other features than it had")
+
+// settle asks for all views at once, until each is settled: in steady state, one round trip. Services are looked at
+// beside, so that those that are remembered cost none.
+func (s *Store) settle(ctx context.Context, services []*service, lookups []*lookup) error {
 	pending := slices.Clone(lookups)
 	for range rounds {
-		var commands [][]string
-		counts := make([]int, len(pending))
-		for i, lookup := range pending {
-			own := lookup.commands()
-			commands, counts[i] = append(commands, own...), len(own)
-		}
-		replies, err := s.server.mget(ctx, commands)
+		replies, err := s.server.mget(ctx, s.commands(services, pending))
 		if err != nil {
 			return err
 		}
-		for i, lookup := range pending {
-			if err := lookup.accept(replies[:counts[i]]); err != nil {
+		for _, service := range services {
+			if !bytes.Equal(replies[0][0], service.raw) {
+				s.services.Delete(service.name)
+				return errServiceChanged
+			}
+			replies = replies[1:]
+		}
+		for _, lookup := range pending {
+			if err := lookup.accept(replies[:lookup.sent]); err != nil {
 				return err
 			}
-			replies = replies[counts[i]:]
+			replies = replies[lookup.sent:]
 			if lookup.pin != nil {
 				s.pins.Store(lookup.view, lookup.pin)
 			}
@@ -155,6 +168,19 @@ func (s *Store) settle(ctx context.Context, lookups []*lookup) error {
 		}
 	}
 	return failed(ErrUnavailable, "view %q changed %d times during one lookup; look at its publishers", pending[0].view, rounds)
+}
+
+func (s *Store) commands(services []*service, lookups []*lookup) [][]string {
+	var commands [][]string
+	for _, service := range services {
+		commands = append(commands, []string{s.serviceKey(service.name)})
+	}
+	for _, lookup := range lookups {
+		own := lookup.commands()
+		lookup.sent = len(own)
+		commands = append(commands, own...)
+	}
+	return commands
 }
 
 // demandOneKey refuses bare values where views have different join keys: user 7 is not merchant 7.

@@ -90,6 +90,30 @@ func TestANameHasOneMeaning(t *testing.T) {
 	}
 }
 
+func TestAServiceThatChangesIsNeverStale(t *testing.T) {
+	stage := published(t, "view")
+	other := published(t, "other")
+	other.namespace = stage.namespace
+	other.meta(t, 1, "id")
+	other.rows(t, 1, 1, 8, 0, 7)
+	other.flip(t, 1, 1, 1)
+	store := open(t, Options{URL: liveURL(t), Namespace: stage.namespace})
+	key := stage.namespace + ":service:scores"
+	for _, feature := range []string{"view:mark", "other:mark", "view:mark"} {
+		set(t, stage.client, key, packed(t, []any{feature}))
+		for range 2 {
+			values, err := store.GetOnlineFeatures(context.Background(), 7, "scores")
+			if expected := map[string]any{"view:mark": int64(7), "other:mark": int64(8)}[feature]; err != nil || values[0] != expected {
+				t.Errorf("%s: got %v, %v", feature, values, err)
+			}
+		}
+	}
+	stage.client.Do(context.Background(), stage.client.B().Del().Key(key).Build())
+	if _, err := store.GetOnlineFeatures(context.Background(), 7, "scores"); !errors.Is(err, ErrNotPublished) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	for _, options := range []Options{
 		{Namespace: "dev"},
