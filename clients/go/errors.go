@@ -41,5 +41,6 @@ func failed(kind error, format string, args ...any) error {
 // unreadable tells what does not parse, and why.
 func unreadable(cause error, format string, args ...any) error {
 	what := fmt.Sprintf(format, args...)
-	return &Error{ErrUnreadable, fmt.Sprintf("%s cannot be read: %v; publish it again with this reader's version, or update the reader", what, cause), cause}
+	message := fmt.Sprintf("%s cannot be read: %v; publish it in full, or use a reader of its version", what, cause)
+	return &Error{ErrUnreadable, message, cause}
 }

@@ -34,7 +34,8 @@ func (l *lookup) entityKeys() ([]string, error) {
 	ends := make([]int, 0, count)
 	for _, source := range l.sources {
 		if lost := source.unsaid(l.pin.meta.keys); lost != "" {
-			return nil, failed(ErrUnreadable, "the service does not say which key %q has for %s of view %q; publish its views again", source.name, lost, l.view)
+			return nil, failed(ErrUnreadable, "the service does not say which key %q has for %s of view %q; publish its views again",
+				source.name, lost, l.view)
 		}
 		for _, entity := range l.entities {
 			begun := len(text)
@@ -64,7 +65,8 @@ func (l *lookup) appendKey(key []byte, source *source, entity any) (found []byte
 	joinKeys := l.pin.meta.keys
 	named, isNamed := entity.(Entity)
 	if !isNamed && len(joinKeys) != 1 {
-		return nil, false, failed(ErrUsage, "%q is looked up by %s; give each entity as skewless.Entity, with all of them", source.name, source.described(joinKeys))
+		return nil, false, failed(ErrUsage, "%q is looked up by %s; give each entity as skewless.Entity, with all of them",
+			source.name, source.described(joinKeys))
 	}
 	isKey = true
 	for i, joinKey := range joinKeys {
@@ -72,7 +74,8 @@ func (l *lookup) appendKey(key []byte, source *source, entity any) (found []byte
 		if isNamed {
 			var found bool
 			if value, found = named[source.entityKey(joinKey.name)]; !found {
-				return nil, false, failed(ErrUsage, "%q is looked up by %s; an entity has only %q", source.name, source.described(joinKeys), slices.Sorted(maps.Keys(named)))
+				return nil, false, failed(ErrUsage, "%q is looked up by %s; an entity has only %q",
+					source.name, source.described(joinKeys), slices.Sorted(maps.Keys(named)))
 			}
 		}
 		if isKey = isKey && value != nil; !isKey {
@@ -140,7 +143,7 @@ func (k joinKey) appendText(key []byte, text string) ([]byte, error) {
 }
 
 func (k joinKey) wrong(value any) error {
-	return fmt.Errorf("join key %s is a %s, and %#v (%T) is none; pass it as the source has it", k.name, k.kind, value, value)
+	return fmt.Errorf("join key %s is of kind %s, which %#v (%T) is not; pass it as the source has it", k.name, k.kind, value, value)
 }
 
 const upperHex = "0123456789ABCDEF"

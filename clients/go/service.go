@@ -60,7 +60,8 @@ type service struct {
 // decode reads the list: of strings, and for an aliased view of arrays of strings.
 func (s *service) decode(raw []byte, namespace string) error {
 	if raw == nil {
-		return failed(ErrNotPublished, "there is no service %q in namespace %q; publish its views first, or check the namespace", s.name, namespace)
+		return failed(ErrNotPublished, "there is no service %q in namespace %q; publish its views first, or check the namespace",
+			s.name, namespace)
 	}
 	size, rest, err := msgp.ReadArrayHeaderBytes(raw)
 	for i := uint32(0); i < size && err == nil; i++ {

@@ -27,8 +27,9 @@ func (s *stage) key(rest string) string { return "{" + s.namespace + ":" + s.vie
 // meta makes an epoch readable; absent is -1, expired -2.
 func (s *stage) meta(t testing.TB, epoch int64, joinKey string) {
 	t.Helper()
-	meta := packed(t, []any{int64(1), "fingerprint", []any{[]any{joinKey, "integer"}}, []any{[]any{"mark", "int64"}}, []any{int64(-1)}, []any{int64(-2)}})
-	set(t, s.client, s.key(fmt.Sprintf("m:%d", epoch)), meta)
+	keys, fields := []any{[]any{joinKey, "integer"}}, []any{[]any{"mark", "int64"}}
+	meta := []any{int64(1), "fingerprint", keys, fields, []any{int64(-1)}, []any{int64(-2)}}
+	set(t, s.client, s.key(fmt.Sprintf("m:%d", epoch)), packed(t, meta))
 }
 
 // rows writes an entity's mark in a generation, and in the one before.

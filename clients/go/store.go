@@ -28,17 +28,14 @@ const (
 
 // Options say where the features are.
 type Options struct {
-	// URL: redis://[user:password@]host:port[/db], redis+sentinel://[user:password@]host:port,host:port/master[/db] or
-	// redis+cluster://[user:password@]host:port,host:port; with rediss instead of redis, by TLS. User and password are
-	// the servers', not the Sentinels'.
+	// URL is the same in every language: redis://[user:password@]host:port[/db], with rediss for TLS, unix:///path,
+	// redis+sentinel://[user:password@]host:port,host:port/master[/db] or redis+cluster://[user:password@]host:port,host:port.
 	URL       string
 	Namespace string
 	// ConnectTimeout and CommandTimeout are 5 seconds where they are zero. A lookup sends a command twice at most.
 	ConnectTimeout, CommandTimeout time.Duration
-	// CAFile has the certificates in PEM that TLS trusts instead of the system's, as ?ssl_ca_certs= in the URL does.
+	// CAFile has the certificates in PEM that TLS trusts instead of the system's.
 	CAFile string
-	// What the Sentinels ask for, if anything.
-	SentinelUsername, SentinelPassword string
 }
 
 // Store reads features by key. It is safe for concurrent use; it remembers each view's epoch and meta, and services.
@@ -60,17 +57,15 @@ func Open(options Options) (*Store, error) {
 		return nil, failed(ErrUsage, "a time-out is negative; give more than none, or leave it out for %v", defaultTimeout)
 	}
 	settings := endpoint.Settings{
-		ConnectTimeout:   cmp.Or(options.ConnectTimeout, defaultTimeout),
-		CommandTimeout:   cmp.Or(options.CommandTimeout, defaultTimeout),
-		CAFile:           options.CAFile,
-		SentinelUsername: options.SentinelUsername,
-		SentinelPassword: options.SentinelPassword,
+		ConnectTimeout: cmp.Or(options.ConnectTimeout, defaultTimeout),
+		CommandTimeout: cmp.Or(options.CommandTimeout, defaultTimeout),
+		CAFile:         options.CAFile,
 	}
 	option, err := endpoint.Options(options.URL, settings)
 	if err != nil {
 		return nil, &Error{ErrUsage, err.Error(), err}
 	}
-	found := &server{addresses: strings.Join(option.InitAddress, ","), timeout: settings.CommandTimeout}
+	found := &server{addresses: strings.Join(option.InitAddress, ","), timeout: option.ConnWriteTimeout}
 	if found.client, err = rueidis.NewClient(option); err != nil {
 		if found.client != nil {
 			found.client.Close()

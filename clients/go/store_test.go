@@ -43,7 +43,8 @@ func TestABareValueIsOfOneJoinKey(t *testing.T) {
 	merchants.flip(t, 1, 1, 1)
 	store := open(t, Options{URL: liveURL(t), Namespace: users.namespace})
 	features := []string{"users:mark", "merchants:mark"}
-	if _, err := store.GetOnlineFeatures(context.Background(), 7, features...); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "id and by merchant") {
+	_, err := store.GetOnlineFeatures(context.Background(), 7, features...)
+	if !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "id and by merchant") {
 		t.Errorf("got %v", err)
 	}
 	values, err := store.GetOnlineFeatures(context.Background(), Entity{"id": 7, "merchant": 7}, features...)

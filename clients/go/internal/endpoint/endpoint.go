@@ -1,8 +1,11 @@
 package endpoint
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,19 +14,17 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Settings are what a URL does not say.
+// Settings hold where the URL does not say.
 type Settings struct {
-	ConnectTimeout, CommandTimeout     time.Duration
-	CAFile                             string
-	SentinelUsername, SentinelPassword string
+	ConnectTimeout, CommandTimeout time.Duration
+	CAFile                         string
 }
 
 const (
-	keepAlive      = time.Second // a connection that is idle is asked PING so often
-	askSentinel    = 5 * time.Second
-	redirections   = 16
-	oneConnection  = -1 // per server, shared by all: when it is lost, the next one is surely new
-	minimumVersion = tls.VersionTLS12
+	keepAlive     = time.Second // a connection that is idle is asked PING so often
+	askSentinel   = 5 * time.Second
+	redirections  = 16
+	oneConnection = -1 // per server, shared by all: when it is lost, the next one is surely new
 )
 
 // Options gives the client library's options for a URL. It retries nothing by itself.
@@ -32,30 +33,32 @@ func Options(text string, settings Settings) (rueidis.ClientOption, error) {
 	if err != nil {
 		return rueidis.ClientOption{}, err
 	}
-	if settings.CAFile != "" {
-		found.caFile = settings.CAFile
-	}
-	security, err := found.security()
-	dialer := net.Dialer{Timeout: settings.ConnectTimeout, KeepAlive: keepAlive}
+	security, err := found.security(settings.CAFile)
+	dialer := net.Dialer{Timeout: cmp.Or(found.connectTimeout, settings.ConnectTimeout), KeepAlive: keepAlive}
 	option := rueidis.ClientOption{
-		InitAddress:       found.addresses,
+		InitAddress:       found.hosts,
 		Username:          found.username,
 		Password:          found.password,
+		ClientName:        found.clientName,
 		SelectDB:          found.db,
 		TLSConfig:         security,
 		Dialer:            dialer,
-		ConnWriteTimeout:  settings.CommandTimeout,
+		ConnWriteTimeout:  cmp.Or(found.timeout, settings.CommandTimeout),
 		PipelineMultiplex: oneConnection,
 		ForceSingleClient: found.topology == "",
 		DisableCache:      true,
 		DisableRetry:      true,
 	}
+	if found.path != "" {
+		option.InitAddress, option.DialCtxFn = []string{found.path}, dialSocket
+	}
 	switch found.topology {
 	case "sentinel":
 		option.Sentinel = rueidis.SentinelOption{
 			MasterSet:               found.master,
-			Username:                settings.SentinelUsername,
-			Password:                settings.SentinelPassword,
+			Username:                found.sentinelUsername,
+			Password:                found.sentinelPassword,
+			ClientName:              found.clientName,
 			TLSConfig:               security,
 			Dialer:                  dialer,
 			TopologyRefreshInterval: askSentinel,
@@ -66,22 +69,27 @@ func Options(text string, settings Settings) (rueidis.ClientOption, error) {
 	return option, err
 }
 
-func (e *endpoint) security() (*tls.Config, error) {
-	if !e.tls && e.caFile != "" {
-		return nil, fmt.Errorf("a CA file, but no TLS: write the online store's URL with rediss instead of redis")
-	}
+func dialSocket(ctx context.Context, path string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
+	return dialer.DialContext(ctx, "unix", path)
+}
+
+func (e *endpoint) security(caFile string) (*tls.Config, error) {
+	caFile = cmp.Or(e.caFile, caFile)
 	if !e.tls {
+		if caFile != "" {
+			return nil, errors.New("there is a CA file, but no TLS; begin the online store's URL with rediss instead of redis")
+		}
 		return nil, nil
 	}
-	config := &tls.Config{MinVersion: minimumVersion}
-	if e.caFile != "" {
-		content, err := os.ReadFile(e.caFile)
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		content, err := os.ReadFile(caFile)
 		if err != nil {
 			return nil, fmt.Errorf("the CA file cannot be read: %w", err)
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(content) {
-			return nil, fmt.Errorf("the CA file %s has no certificate in PEM", e.caFile)
+			return nil, fmt.Errorf("the CA file %s has no certificate in PEM", caFile)
 		}
 	}
 	return config, nil
