@@ -178,7 +178,11 @@ func TestAServerThatIsAway(t *testing.T) {
 	proxy, ask := behind(t, 0)
 	proxy.listener.Close()
 	proxy.cut()
+	begun := time.Now()
 	demandUnavailable(t, ask(context.Background()), proxy.listener.Addr().String())
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
 	_, err := Open(Options{URL: proxy.url(), Namespace: "dev"})
 	demandUnavailable(t, err, "connection refused")
 }

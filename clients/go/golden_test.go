@@ -3,6 +3,7 @@ package skewless
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -163,6 +164,19 @@ func TestWrongBytesAreNoValues(t *testing.T) {
 	}
 }
 
+func TestARowHasAValueForEachField(t *testing.T) {
+	meta := &meta{fields: []field{{"a", "int64"}, {"b", "string"}}}
+	for row, isRow := range map[string]bool{"9201a162": true, "9101": false, "9201": false, "9301a162c0": false, "c0": false, "": false, "8101a162": false} {
+		found, err := newTable(&source{name: "v", view: "v", fields: []string{"a"}}, meta, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := found.set(0, unhex(t, row)); (err == nil) != isRow {
+			t.Errorf("%s: %v", row, err)
+		}
+	}
+}
+
 func TestRecordsAreReadAsWritten(t *testing.T) {
 	var file struct {
 		Pointers []struct {
@@ -247,6 +261,18 @@ func TestServicesAreReadAsWritten(t *testing.T) {
 			if !bytes.Equal(one.packed(), packed(t, vector.Features[i])) {
 				t.Errorf("expected %v, got %v", vector.Features[i], one)
 			}
+		}
+	}
+}
+
+func TestWrongServicesAreRefused(t *testing.T) {
+	for _, features := range []any{
+		"text", []any{int64(1)}, []any{"view"}, []any{"view:"}, []any{nil}, []any{[]any{}}, []any{[]any{"a:f", "v:f"}},
+		[]any{[]any{"a:f", "v:f", "id"}}, []any{[]any{"a:f", "v:f", "id", nil}}, []any{[]any{"a:f", "v", "id", "payee"}},
+	} {
+		var found service
+		if err := found.decode(packed(t, features), "dev"); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%v: got %v, %v", features, found.features, err)
 		}
 	}
 }

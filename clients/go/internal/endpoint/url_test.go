@@ -40,7 +40,7 @@ func TestWrongURLsAreRefusedWithoutTheirPasswords(t *testing.T) {
 		"redis://ann:s3cret@", "redis://s3cret@h", "redis://ann:s3cret@:6379", "redis://ann:s3cret@h:0", "redis://ann:s3cret@h:99999",
 		"redis://ann:s3cret@h:1/x", "redis://ann:s3cret@h:1/-1", "redis://ann:s3cret@h:1,h:2", "redis://ann:s3cret%@h:1",
 		"redis://ann:/s3cret@h:1", "redis://ann:?s3cret@h:1", "redis://ann:#s3cret:@h:", "redis://h:1?password=s3cret",
-		"redis+sentinel://ann:s3cret@h:1", "redis+sentinel://ann:s3cret@h:1//2", "redis+cluster://ann:s3cret@h:1/2", "redis+cluster://h:1?db=1",
+		"redis+sentinel://ann:s3cret@h:1", "redis+sentinel://ann/s3cret@h", "redis+sentinel://ann:s3cret@h:1//2", "redis+cluster://ann:s3cret@h:1/2", "redis+cluster://h:1?db=1",
 		"redis://h?socket_timeout=1m", "redis://h?socket_timeout=-1", "redis://h?socket_timeout=0", "unix://h/path", "unix://",
 	} {
 		_, err := parse(url)
