@@ -1,6 +1,7 @@
 """Sending a reader's commands, over kept connections. Reading twice does no harm: what is lost is asked once more.
 
-The connections are redis-py's; its pools' own bookkeeping would cost a third of a lookup of one entity.
+The connections are redis-py's; its pools' own bookkeeping would cost a third of a lookup of one entity. Those to a
+Cluster are in `nodes`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from typing import Any
 
 from redis.exceptions import ConnectionError, TimeoutError
 
-from skewless.online.connection import address_of, async_pool, pool, translated
+from skewless.online.endpoint import Endpoint, Kind
+from skewless.online.failures import translated
 from skewless.online.lookup import Command
+from skewless.online.nodes import AsyncNodeConnections, NodeConnections
+from skewless.online.routes import async_connect, connect
 
 _LOST = (ConnectionError, TimeoutError, OSError)
 
@@ -22,11 +26,11 @@ _LOST = (ConnectionError, TimeoutError, OSError)
 class _Kept:
     """Connections that nobody uses at the moment, the last used first. Safe for threads."""
 
-    def __init__(self, pool: Any) -> None:
-        self._pool, self._idle, self._owner = pool, deque[Any](), object()
+    def __init__(self) -> None:
+        self._idle, self._owner = deque[Any](), object()
 
     def take(self, owner: object) -> Any:
-        """Give a connection to one user; a new one connects with its first command.
+        """Give a connection to one user; None where there is none.
 
         owner  what the connections belong to: a process, or an event loop; those of another one are left to it
         """
@@ -35,7 +39,7 @@ class _Kept:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._pool.make_connection()
+            return None
 
     def give_back(self, connection: Any) -> None:
         """Take it back; all that was asked over it has been answered."""
@@ -47,16 +51,32 @@ class _Kept:
         return list(idle)
 
 
+def connections(url: str) -> Connections | NodeConnections:
+    """Connections of threads to the online store at a URL; UsageError where it is none."""
+    endpoint = Endpoint.parse(url)
+    return NodeConnections(endpoint) if endpoint.kind is Kind.CLUSTER else Connections(endpoint)
+
+
+def async_connections(url: str) -> AsyncConnections | AsyncNodeConnections:
+    """The same for asyncio."""
+    endpoint = Endpoint.parse(url)
+    return AsyncNodeConnections(endpoint) if endpoint.kind is Kind.CLUSTER else AsyncConnections(endpoint)
+
+
 class Connections:
     """Connections of threads. Nothing is connected before the first question."""
 
-    def __init__(self, url: str) -> None:
-        """Keep the address."""
-        self._address, self._kept = address_of(url), _Kept(pool(url))
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Keep the endpoint."""
+        self._endpoint, self._kept = endpoint, _Kept()
+
+    def connect(self) -> None:
+        """Connect now."""
+        self.ask([("PING",)])
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Give the replies to commands that are sent at once; StoreUnavailable, OnlineError where one is an error."""
-        with translated(self._address):
+        with translated(self._endpoint.address):
             try:
                 return self._ask(commands)
             except _LOST:
@@ -64,7 +84,7 @@ class Connections:
                 return self._ask(commands)
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._kept.take(os.getpid())
+        connection = self._kept.take(os.getpid()) or connect(self._endpoint)
         try:
             connection.send_packed_command(_packed(connection, commands), check_health=False)
             replies = [connection.read_response() for _ in commands]
@@ -83,13 +103,13 @@ class Connections:
 class AsyncConnections:
     """The same for asyncio."""
 
-    def __init__(self, url: str) -> None:
-        """Keep the address."""
-        self._address, self._kept = address_of(url), _Kept(async_pool(url))
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Keep the endpoint."""
+        self._endpoint, self._kept = endpoint, _Kept()
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Give the replies to commands that are sent at once; StoreUnavailable, OnlineError where one is an error."""
-        with translated(self._address):
+        with translated(self._endpoint.address):
             try:
                 return await self._ask(commands)
             except _LOST:
@@ -97,7 +117,7 @@ class AsyncConnections:
                 return await self._ask(commands)
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._kept.take(asyncio.get_running_loop())
+        connection = self._kept.take(asyncio.get_running_loop()) or await async_connect(self._endpoint)
         try:
             await connection.send_packed_command(_packed(connection, commands), check_health=False)
             replies = [await connection.read_response() for _ in commands]

@@ -70,9 +70,9 @@ def layouts(dtypes: Sequence[DType]) -> dict[int, Layout]:
 
 
 def _layout(dtypes: Sequence[DType], *, second_row: bool) -> Layout:
-    generation = [(0xD3, 0xFF), *[(0, 0)] * 8]
+    generation = [(0xCE, 0xFF), *[(0, 0)] * 4]
     row = [(byte, 0xFF) for byte in array_header(len(dtypes))]
-    at: list[tuple[str, str, int]] = [("generation", ">i8", _GENERATION_AT)]
+    at: list[tuple[str, str, int]] = [("generation", ">u4", _GENERATION_AT)]
     for number, dtype in enumerate(dtypes):
         first, bits, layout = _PACKED[dtype.name]
         width = 0 if dtype.name == "bool" else int(layout[2])  # a bool is its first byte

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from skewless.online.answer import Answer
-from skewless.online.asking import AsyncConnections, Connections
+from skewless.online.asking import async_connections, connections
 from skewless.online.entities import Entities, Given
 from skewless.online.keys import KeyKind, ViewKeys
 from skewless.online.lookup import CHUNK
@@ -30,13 +30,13 @@ class OnlineReader:
 
     def __init__(self, redis_url: str, namespace: str, clock: Clock | None = None) -> None:
         """Nothing is connected before the first lookup."""
-        self._connections = Connections(redis_url)
+        self._connections = connections(redis_url)
         self._memory = Memory(namespace)
         self._clock = clock or SystemClock()
 
     def connect(self) -> None:
         """Connect now, rather than at the first lookup."""
-        self._connections.ask([("PING",)])
+        self._connections.connect()
 
     def close(self) -> None:
         """Close the connections."""
@@ -98,7 +98,7 @@ class AsyncOnlineReader:
 
     def __init__(self, redis_url: str, namespace: str, clock: Clock | None = None) -> None:
         """Nothing is connected before the first lookup."""
-        self._connections = AsyncConnections(redis_url)
+        self._connections = async_connections(redis_url)
         self._memory = Memory(namespace)
         self._clock = clock or SystemClock()
 

@@ -13,7 +13,7 @@ import msgspec
 from skewless import types
 from skewless.errors import OnlineError
 from skewless.model import FeatureView
-from skewless.online.codec import NIL, converter, pack_array, pack_int, pack_str, row_encoder
+from skewless.online.codec import NIL, converter, pack_array, pack_generation, pack_int, pack_str, row_encoder
 from skewless.online.keys import KeyKind
 from skewless.online.layouts import Layout, layouts
 from skewless.timeline import from_micros, to_micros
@@ -157,7 +157,7 @@ class Meta:
 
 def encode_slots(generation: int, row: bytes, earlier: int = 0, earlier_row: bytes = NIL) -> bytes:
     """Write an entity's two slots, newest first; the rows are packed already."""
-    return pack_array([pack_int(generation), row, pack_int(earlier), earlier_row])
+    return pack_array([pack_generation(generation), row, pack_generation(earlier), earlier_row])
 
 
 def _decoded(dtype: DType) -> Any:

@@ -23,8 +23,9 @@ _FEATURES = msgspec.msgpack.Decoder(list[str | list[str]])
 
 def put_service(redis_url: str, namespace: str, service: str, features: Sequence[Feature]) -> None:
     """Write a service's features; StoreUnavailable when the server does not take it."""
-    with Session(redis_url) as session:
-        session.call("SET", service_key(namespace, service), pack_features(features))
+    key = service_key(namespace, service)
+    with Session(redis_url, key) as session:
+        session.call("SET", key, pack_features(features))
 
 
 def recorded(references: Sequence[str], selections: Sequence[Selection]) -> list[Feature]:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,11 @@ class Stage:
             redis_url=self.redis_url, namespace=self.namespace, view=self.view.name, ledger=self.ledger
         )
         self.reader = OnlineReader(self.redis_url, self.namespace)
-        self.server = redis.Redis.from_url(self.redis_url, protocol=2)
+
+    @cached_property
+    def server(self) -> redis.Redis:
+        """A client of the server, which the URL names itself."""
+        return redis.Redis.from_url(self.redis_url, protocol=2)
 
     def built(self, snapshot_time: datetime, rows: int, revision: str | None = None) -> Publication:
         """Enter a revision as built and passed."""
@@ -112,7 +117,8 @@ class Stage:
     def close(self) -> None:
         """Close its connections."""
         self.reader.close()
-        self.server.close()
+        if "server" in vars(self):
+            self.server.close()
 
     def publish_rows(self, rows: list[tuple[Any, ...]], snapshot_time: datetime, **how: Any) -> Receipt:
         """Build and publish these rows."""

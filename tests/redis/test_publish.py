@@ -350,7 +350,7 @@ def test_rows_that_a_reader_would_get_otherwise_stop_the_publish(stage: Stage) -
 
 @pytest.mark.parametrize("url", ["http://localhost:6379", "redis://localhost:port/0", "localhost:6379"])
 def test_an_address_that_is_none_is_explained(url: str) -> None:
-    for connect in (Session, lambda url: OnlineReader(url, "n")):
+    for connect in (lambda url: Session(url, "any"), lambda url: OnlineReader(url, "n")):
         with pytest.raises(
             UsageError, match=r"the online store's URL is wrong: .*; write it as redis://host:6379/0"
         ):
@@ -358,7 +358,7 @@ def test_an_address_that_is_none_is_explained(url: str) -> None:
 
 
 def test_a_session_never_connects_again(stage: Stage) -> None:
-    with Session(stage.redis_url) as session:
+    with Session(stage.redis_url, stage.place.keys.pointer) as session:
         mine = session.call("CLIENT", "ID")
         stage.server.client_kill_filter(_id=mine)
         with pytest.raises(StoreUnavailable, match="cannot be reached"):

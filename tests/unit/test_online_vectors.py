@@ -94,7 +94,7 @@ def test_arrays_have_the_values_of_the_rows(
 
 def test_bytes_of_the_right_length_that_lie_otherwise_are_not_taken_for_values() -> None:
     good = encode_slots(5, row_encoder(FEW.values())([1.5]))
-    for place in (0, 1, 10, 11, 16, 25):  # wherever a layout has a byte that is always the same
+    for place in (0, 1, 6, 7, 12, 17):  # wherever a layout has a byte that is always the same
         torn = good[:place] + b"\xa4" + good[place + 1 :]
         slots = Slots(meta_of(FEW), POINTER, True, ["1", "2"], [good, torn])
         with pytest.raises(OnlineError, match="'2' is not readable"):

@@ -1,0 +1,147 @@
+"""Servers that watch one another: a master, its replica and three Sentinels; a Cluster of three masters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from redis.crc import key_slot
+
+from skewless.local.port import free_port
+from tests.faults.servers import Server
+
+SLOTS = 16384
+PATIENCE = 30.0
+MASTER = "main"
+
+
+def until(done: Callable[[], bool], what: str) -> None:
+    """Wait for something to be so."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Sentinels:
+    """A master with one replica, and three Sentinels that take a second and a half to name another master."""
+
+    kind: str
+    folder: Path
+    options: Sequence[str] = ()
+    sentinel_options: Sequence[str] = ()
+    servers: list[Server] = field(default_factory=list)
+    sentinels: list[Server] = field(default_factory=list)
+
+    def start(self) -> Sentinels:
+        self.servers = [Server(self.kind, self.folder / f"server-{i}", tuple(self.options)) for i in range(2)]
+        master, replica = self.servers
+        master.start()
+        replica.start(f"replicaof 127.0.0.1 {master.port}")
+        watched = (
+            f"sentinel monitor {MASTER} 127.0.0.1 {master.port} 2",
+            f"sentinel down-after-milliseconds {MASTER} 1000",
+            f"sentinel failover-timeout {MASTER} 3000",
+            *self.sentinel_options,
+        )
+        self.sentinels = [
+            Server(self.kind, self.folder / f"sentinel-{i}", watched, mode="--sentinel") for i in range(3)
+        ]
+        for sentinel in self.sentinels:
+            sentinel.start()
+        return self
+
+    @property
+    def hosts(self) -> str:
+        return ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{self.hosts}/{MASTER}"
+
+    def stop(self) -> None:
+        for server in (*self.sentinels, *self.servers):
+            server.stop()
+
+
+@dataclass
+class Cluster:
+    """Three masters, each with a third of the slots."""
+
+    kind: str
+    folder: Path
+    options: Sequence[str] = ()
+    servers: list[Server] = field(default_factory=list)
+
+    def start(self) -> Cluster:
+        buses = [free_port() for _ in range(3)]
+        for number, bus in enumerate(buses):
+            options = (
+                "cluster-enabled yes",
+                f"cluster-port {bus}",
+                "cluster-node-timeout 2000",
+                *self.options,
+            )
+            self.servers.append(Server(self.kind, self.folder / f"node-{number}", options).start())
+        for number, server in enumerate(self.servers):
+            first, last = number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1
+            asked(server, "ADDSLOTSRANGE", first, last)
+            asked(server, "SET-CONFIG-EPOCH", number + 1)
+            if number:
+                asked(server, "MEET", "127.0.0.1", self.servers[0].port, buses[0])
+        until(lambda: all(map(_sees_all, self.servers)), "the nodes know each other")
+        return self
+
+    @property
+    def hosts(self) -> str:
+        return ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    @property
+    def url(self) -> str:
+        return f"redis+cluster://{self.hosts}"
+
+    def owner(self, key: str) -> Server:
+        """The node that has a key."""
+        return self.servers[min(key_slot(key.encode()) * 3 // SLOTS, 2)]
+
+    def move(self, key: str, source: Server, target: Server, meanwhile: Callable[[str], None]) -> None:
+        """Move a key's slot as redis-cli does; call meanwhile with `begun`, `half` and `moved`."""
+        slot = key_slot(key.encode())
+        asked(target, "SETSLOT", slot, "IMPORTING", asked(source, "MYID").decode())
+        asked(source, "SETSLOT", slot, "MIGRATING", asked(target, "MYID").decode())
+        meanwhile("begun")
+        names = asked(source, "GETKEYSINSLOT", slot, 1_000_000)
+        _migrate(source, target, names[::2])
+        meanwhile("half")
+        while names := asked(source, "GETKEYSINSLOT", slot, 1000):
+            _migrate(source, target, names)
+        for server in (target, source):
+            asked(server, "SETSLOT", slot, "NODE", asked(target, "MYID").decode())
+        meanwhile("moved")
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+
+
+def asked(server: Server, *command: object) -> object:
+    """What a node answers to a command of CLUSTER's; nothing is read into it."""
+    with server.client() as client:
+        client.response_callbacks.clear()
+        return client.execute_command("CLUSTER", *command)
+
+
+def _migrate(source: Server, target: Server, names: Sequence[bytes]) -> None:
+    with source.client() as client:
+        for start in range(0, len(names), 100):
+            client.execute_command(
+                "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *names[start : start + 100]
+            )
+
+
+def _sees_all(server: Server) -> bool:
+    said = asked(server, "INFO").decode()
+    return "cluster_state:ok" in said and "cluster_known_nodes:3" in said
