@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -25,7 +24,9 @@ from skewless.types import Array, Float32
 from tests.clients.oracle_rows import publish_corpus
 from tests.documents import ROOT, blocks
 from tests.faults.servers import Server
+from tests.golden_store import NAMESPACE, View, f32
 from tests.redis.stage import SOURCE, USER, Stage, ago
+from tests.redis.topologies import MASTER, Cluster, Sentinels, until
 
 pytestmark = pytest.mark.slow
 
@@ -62,11 +63,11 @@ def go_test(url: str, names: str, **variables: str) -> None:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start servers that the test's end stops; many of them, in folders by their ports."""
+    """Start servers that the test's end stops."""
     with ExitStack() as running:
 
-        def started(kind: str, *options: str, mode: str | None = None) -> Server:
-            server = Server(kind, tmp_path / str(port := free_port()), options, port, mode)
+        def started(kind: str, *options: str) -> Server:
+            server = Server(kind, tmp_path / "server", options)
             running.callback(server.stop)
             return server.start()
 
@@ -139,65 +140,51 @@ def run(command: list[str]) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def test_it_follows_sentinel_to_the_new_primary(start: Start) -> None:
+def test_it_follows_sentinel_to_the_new_master(tmp_path: Path) -> None:
     """Servers and Sentinels have passwords of their own."""
-    locked = ("requirepass of-servers", "masterauth of-servers")
-    primary = start("valkey-9", *locked)
-    replica = start("valkey-9", *locked, f"replicaof 127.0.0.1 {primary.port}")
-    settings = (
-        f"sentinel monitor main 127.0.0.1 {primary.port} 2",
-        "sentinel auth-pass main of-servers",
-        "sentinel down-after-milliseconds main 1000",
-        "sentinel failover-timeout main 5000",
-        "requirepass of-sentinels",
-    )
-    sentinels = [start("valkey-9", *settings, mode="--sentinel") for _ in range(3)]
-    until(lambda: "master_link_status:up" in asked(replica, "of-servers", "INFO", "replication"))
-    until(lambda: all(is_ready(sentinel) for sentinel in sentinels))
-    addresses = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels)
-    url = f"redis+sentinel://:of-servers@{addresses}/main/0?sentinel_password=of-sentinels"
-    go_test(url, f"{CASES}|TestSentinelFailover")
+    of_servers = ("requirepass of-servers", "masterauth of-servers")
+    of_sentinels = (f"sentinel auth-pass {MASTER} of-servers", "requirepass of-sentinels")
+    servers = Sentinels("valkey-9", tmp_path, of_servers, of_sentinels)
+    try:
+        servers.start()
+        until(lambda: all(map(knows_all, servers.sentinels)), "the Sentinels know each other and the replica")
+        url = f"redis+sentinel://:of-servers@{servers.hosts}/{MASTER}?sentinel_password=of-sentinels"
+        go_test(url, f"{CASES}|TestSentinelFailover")
+    finally:
+        servers.stop()
 
 
-def is_ready(sentinel: Server) -> bool:
-    """Whether a Sentinel knows the replica and both others."""
-    words = asked(sentinel, "of-sentinels", "INFO", "sentinel").split()
-    return any("name=main,status=ok" in word and word.endswith("slaves=1,sentinels=3") for word in words)
-
-
-def asked(server: Server, password: str | None, *command: Any) -> str:
-    """A server's answer, as text."""
-    with redis.Redis(port=server.port, password=password, protocol=2) as client:
+def knows_all(sentinel: Server) -> bool:
+    """Whether a Sentinel knows the replica and the two others."""
+    with redis.Redis(port=sentinel.port, password="of-sentinels", protocol=2) as client:
         client.response_callbacks.clear()
-        answer = client.execute_command(*command)
-    return answer.decode() if isinstance(answer, bytes) else str(answer)
+        told = client.execute_command("INFO", "sentinel")
+    return b"status=ok" in told and b"slaves=1,sentinels=3" in told
 
 
-def test_it_reads_from_a_cluster_whose_slots_move(start: Start) -> None:
-    buses = [free_port() for _ in range(3)]  # the usual ones are 10,000 above, and so may not be ports at all
-    nodes = [start("valkey-9", "cluster-enabled yes", f"cluster-port {bus}") for bus in buses]
-    for index, node in enumerate(nodes):
-        first, last = 16384 * index // 3, 16384 * (index + 1) // 3 - 1
-        asked(node, None, "CLUSTER", "ADDSLOTSRANGE", first, last)
-        asked(node, None, "CLUSTER", "SET-CONFIG-EPOCH", index + 1)
-    for node in nodes[1:]:
-        asked(node, None, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port, buses[0])
-    until(lambda: all(is_whole(node) for node in nodes))
-    addresses = ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
-    go_test(f"redis+cluster://{addresses}", f"{CASES}|TestAClustersSlotMoves|TestViewsOfOneRequest")
+def test_it_reads_from_a_cluster_whose_slots_move(tmp_path: Path) -> None:
+    servers = Cluster("valkey-9", tmp_path)
+    try:
+        go_test(servers.start().url, f"{CASES}|TestAClustersSlotMoves|TestViewsOfOneRequest")
+    finally:
+        servers.stop()
 
 
-def is_whole(node: Server) -> bool:
-    """Whether a node knows all the others, and the owners of all slots."""
-    lines = asked(node, None, "CLUSTER", "INFO").split()
-    return {"cluster_state:ok", "cluster_slots_ok:16384", "cluster_known_nodes:3"} <= {*lines}
+# -- speed ------------------------------------------------------------------------------------------------
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "the servers do not find each other"
-        time.sleep(0.05)
+def test_the_benchmark_measures_each_batch(redis_url: str) -> None:
+    fields = {"f0": "float32", "f1": "float32"}
+    view = View("go_benchmark", {"user_id": "integer"}, fields, [None] * 2, [None] * 2)
+    for key in range(10):
+        view.entity(str(key), 5, [f32(0.5), f32(key)], 0, None)
+    with redis.Redis.from_url(redis_url) as server:
+        server.mset(view.entries)
+    said = go("run", "./bench", redis_url, NAMESPACE, "go_benchmark", "2", "0", "9", "1,10", "50")
+    measured = [json.loads(line) for line in said.splitlines()]
+    assert [line["batch"] for line in measured] == [1, 10]
+    for line in measured:
+        assert all(0 < line[what]["p50"] <= line[what]["p99"] for what in ("read", "rows", "mget"))
 
 
 # -- the page ---------------------------------------------------------------------------------------------
