@@ -31,6 +31,8 @@ end_units() {
 case "${1:-}" in
 slow)
   need_command chromium chromium # for Airflow's own pages
+  need_command mvn maven
+  . scripts/go.sh
   scripts/servers.sh
   begin_units -m "slow and not long" --timeout 1800 --durations 5
   run --ignore tests/unit -m "slow and not long" --timeout 1800 --durations 20

@@ -21,7 +21,7 @@ from skewless.model import FeatureView, Field
 from skewless.online.keys import service_key
 from skewless.online.services import pack_features
 from skewless.types import Array, Float32
-from tests.clients.oracle_rows import publish_corpus
+from tests.clients.oracle_rows import Published
 from tests.documents import ROOT, blocks
 from tests.faults.servers import Server
 from tests.golden_store import NAMESPACE, View, f32
@@ -90,8 +90,7 @@ def test_without_a_server_it_says_what_to_set() -> None:
         go("test", "-count=1", "-run", "TestCases", ".")
 
 
-def test_it_gives_what_the_oracle_says(redis_url: str, tmp_path: Path) -> None:
-    published = publish_corpus(redis_url, tmp_path)
+def test_it_gives_what_the_oracle_says(published: Published, redis_url: str) -> None:
     go_test(
         redis_url,
         "TestCases",
