@@ -2,4 +2,6 @@
 
 make bench                                    every case at full size (hours), then docs/benchmarks.md
 .venv-bench/bin/python -m benchmarks --case join_10m_1m --scale small
+
+`lookup_http` needs wrk, `lookup_java` Maven, and `lookup_go` Go.
 """

@@ -76,14 +76,19 @@ def _prepared(case: Case, scale: Scale, name: str, data: Data, *, ours: bool) ->
     return data, folder
 
 
-def prepared(data: Data, folder: Path, *, ours: bool) -> None:
-    """Make what is not there yet; our own tables, if needed, in a process of its own, because Spark makes them."""
+def prepared(data: Data, folder: Path, *, ours: bool, at_once: int = stored.A_DAY) -> None:
+    """Make what is not there yet; our own tables, if needed, in a process of its own, because Spark makes them.
+
+    at_once  how many snapshots are appended to our tables together
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data.prepare(folder)
-    if ours and isinstance(data, Snapshots) and not stored.is_prepared(data, folder):
+    if ours and isinstance(data, Snapshots) and not stored.is_prepared(data, folder, at_once):
         print(f"{folder.name}: appending {data.snapshots} snapshots to our tables", flush=True)
-        command = [sys.executable, "-m", "benchmarks.stored", json.dumps(asdict(data)), str(folder)]
-        subprocess.run(command, cwd=ROOT, env=environment("4g"), check=True)
+        given = json.dumps(asdict(data)), str(folder), str(at_once)
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.stored", *given], cwd=ROOT, env=environment("4g"), check=True
+        )
 
 
 def _measure_once(case: Case, entry: Entry, data: Data, folder: Path, measured: Measured) -> None:

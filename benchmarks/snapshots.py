@@ -65,10 +65,14 @@ class Snapshots:
         once(folder, "plain", asdict(self), make)
 
     def snapshot(self, view: int, snapshot: int) -> pa.Table:
-        """The rows of one snapshot, in no order."""
+        """The rows of one snapshot."""
         due = START_MICROS + snapshot * HOUR + DUE_MICROS
-        users = np.random.default_rng((self.seed, 2_000_000, snapshot)).permutation(self.users)
+        users = self.order(snapshot)
         return feature_rows(users, np.full(self.users, due), self.values(view, snapshot)[users])
+
+    def order(self, snapshot: int) -> Integers:
+        """The users as their rows follow each other: in no order."""
+        return np.random.default_rng((self.seed, 2_000_000, snapshot)).permutation(self.users)
 
     def values(self, view: int, snapshot: int) -> Floats:
         """The features of a view's users in a snapshot: rows x 10, by user."""

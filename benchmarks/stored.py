@@ -1,4 +1,4 @@
-"""Our own tables for a data set of snapshots: each appended as a revision that passed its checks, a day at once."""
+"""Our own tables for a data set of snapshots: each appended as a revision that passed its checks."""
 
 from __future__ import annotations
 
@@ -28,32 +28,38 @@ if TYPE_CHECKING:
     from skewless.model import FeatureView
 
 
+A_DAY = 24  # snapshots, which a backfill appends at once; the build of each hour appends one
+
+
 def open_store(folder: Path, spark: SparkSession) -> FeatureStore:
     """The store whose warehouse a data set is."""
     return FeatureStore(DEFINITIONS, warehouse=str(folder), spark=spark)
 
 
-def prepare(data: Snapshots, folder: Path, spark: SparkSession) -> None:
-    """Append every snapshot of every view, unless this code has done so before."""
+def prepare(data: Snapshots, folder: Path, spark: SparkSession, at_once: int = A_DAY) -> None:
+    """Append every snapshot of every view, so many at once, unless this code has done so before."""
     if data.snapshots:
-        once(folder, "stored", _description(data), lambda: _append_all(data, folder, spark))
+        once(folder, "stored", _description(data, at_once), lambda: _append_all(data, folder, spark, at_once))
 
 
-def is_prepared(data: Snapshots, folder: Path) -> bool:
+def is_prepared(data: Snapshots, folder: Path, at_once: int = A_DAY) -> bool:
     """Tell whether there is nothing to do, for which no Spark need be started."""
     stamp = folder / "stored.json"
     if not data.snapshots:
         return True
-    return stamp.is_file() and stamp.read_text("utf-8") == json.dumps(_description(data), sort_keys=True)
+    return stamp.is_file() and stamp.read_text("utf-8") == json.dumps(
+        _description(data, at_once), sort_keys=True
+    )
 
 
-def _description(data: Snapshots) -> dict[str, object]:
-    layout = sorted((ROOT / "skewless" / "offline").glob("*table*.py"))
-    text = b"".join(file.read_bytes() for file in layout)
-    return {**asdict(data), "layout": hashlib.sha256(text).hexdigest()}
+def _description(data: Snapshots, at_once: int) -> dict[str, object]:
+    files = sorted((ROOT / "skewless" / "offline").glob("*table*.py"))
+    text = b"".join(file.read_bytes() for file in files)
+    layout = {"layout": hashlib.sha256(text).hexdigest()}
+    return asdict(data) | layout | ({} if at_once == A_DAY else {"at_once": at_once})
 
 
-def _append_all(data: Snapshots, folder: Path, spark: SparkSession) -> None:
+def _append_all(data: Snapshots, folder: Path, spark: SparkSession, at_once: int) -> None:
     for part in ("features", "ledger"):
         shutil.rmtree(folder / part, ignore_errors=True)
     store = open_store(folder, spark)
@@ -61,8 +67,8 @@ def _append_all(data: Snapshots, folder: Path, spark: SparkSession) -> None:
         view = store.workspace.repo.view(name)
         rows = spark.read.format("delta").load(str(folder / "sources" / name))
         events: list[Event] = []
-        for first in range(0, data.snapshots, 24):
-            hours = range(first, min(first + 24, data.snapshots))
+        for first in range(0, data.snapshots, at_once):
+            hours = range(first, min(first + at_once, data.snapshots))
             revisions = {START + number * HOUR * MICROSECOND: f"{name}-{number:04d}" for number in hours}
             here = rows.where(rows.event_timestamp.between(min(revisions) + DUE, max(revisions) + DUE))
             store.workspace.feature_table(view).append(stamped(here), revisions)
@@ -83,9 +89,9 @@ def _events(view: FeatureView, revision: str, snapshot_time: datetime, rows: int
 
 
 def main() -> None:
-    """Prepare one data set in a process of its own: arguments are its numbers, as JSON, and its folder."""
+    """Prepare one data set in a process of its own: its numbers as JSON, its folder, how many snapshots at once."""
     data = Snapshots(**json.loads(sys.argv[1]))
-    prepare(data, Path(sys.argv[2]), local_session())
+    prepare(data, Path(sys.argv[2]), local_session(), int(sys.argv[3]))
 
 
 if __name__ == "__main__":

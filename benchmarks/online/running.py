@@ -41,7 +41,7 @@ def measure(case: OnlineCase, scale: Scale, runs: int, only: Iterable[str]) -> F
     }
     data, found = case.data[scale], Found()
     folder = HOME / scale / "online" / type(data).__name__.lower()
-    prepared(data, folder, ours=True)
+    prepared(data, folder, ours=True, at_once=1)
     with _scratch() as scratch, running(scratch / "valkey") as url:
         found.server = (
             f"{version(url)}, {', '.join(f'{name} {value}' for name, value in OPTIONS.items() if value)}"

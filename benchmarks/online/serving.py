@@ -104,10 +104,10 @@ def _measured(name: str, stage: Stage, door: Door) -> Iterator[Figure]:
             load.steady(url, bodies, RATE, 1.0)  # warm
             found = load.steady(url, bodies, RATE, stage.sizes.seconds)
             yield Figure(name, steadily(size), percentiles(found.latencies) | {"rate": found.rate})
-            cpu, begun = cpu_of(process.pid), time.monotonic()
+            cpu = cpu_of(process.pid)
             rate = load.saturated(url, bodies, stage.sizes.seconds, stage.scratch)
-            spent = (cpu_of(process.pid) - cpu) / (rate * (time.monotonic() - begun))
-            measures = {"rate": rate, "request_us": 1e6 / rate, "cpu_us": spent * 1e6}
+            spent = (cpu_of(process.pid) - cpu) / stage.sizes.seconds
+            measures = {"rate": rate, "request_us": 1e6 / rate, "cpu_us": spent / rate * 1e6}
             yield Figure(name, saturated(size), measures)
 
 
@@ -141,7 +141,7 @@ def _await(url: str, door: Door, process: subprocess.Popen[bytes], stage: Stage)
             with load.connected(url) as connection:
                 _answer(connection, url, door, stage.peer_users[:1])
                 return
-        except ConnectionRefusedError as error:
+        except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{door.path} is not served; see what stands above") from error
             time.sleep(0.05)

@@ -26,6 +26,10 @@ class Turnover(Snapshots):
         random = np.random.default_rng((self.seed, 3_000_000, snapshot))
         return random.permutation(self.users)[: round(SHARES[snapshot] * self.users)]
 
+    def order(self, snapshot: int) -> Integers:
+        """In the same one, as builds leave them: they send a key's rows to the same task each time, and sort them."""
+        return np.arange(self.users)
+
     def values(self, view: int, snapshot: int) -> Floats:
         """The features of the users in a snapshot: rows x 10, by user."""
         values = numbers((self.seed, view, 0), self.users)
