@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import is_
 
 import msgspec
 
@@ -36,6 +38,10 @@ class Slots:
         if not self.live:
             return [self.meta.expired] * len(self.names)
         return rows_of(self.meta, self.pointer.generation, self.names, self.raws)
+
+    def absent(self, rows: Sequence[Row]) -> int:
+        """How many entities got the absent row, of rows that `rows()` gave: it is one and the same object."""
+        return sum(map(is_, rows, repeat(self.meta.absent)))
 
 
 def rows_of(
