@@ -1,4 +1,4 @@
-"""The interface as OpenAPI 3.1: of the types that decode requests and encode answers, so that it cannot say another thing."""
+"""The interface as OpenAPI 3.1, made of the types that decode requests and encode answers."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _EXAMPLES = {
     },
 }
 _VALUE = {
-    "description": "Floats that are no numbers are texts: NaN, Infinity, -Infinity. A float32 is the double of the same "
-    "value. Bytes are base64, timestamps RFC 3339 with Z."
+    "description": "A float that is no number is a text: NaN, Infinity, -Infinity. A float32 is the double of the "
+    "same value. Bytes are base64, timestamps RFC 3339 with Z."
 }
 
 

@@ -80,7 +80,9 @@ def problem_of(error: SkewlessError) -> Problem:
         case NotPublishedError():
             return Problem(404, Kind.NOT_PUBLISHED, str(error))
         case StoreUnavailable():
-            return unavailable("the online store does not answer; try again, and see the log of `skewless serve`")
+            return unavailable(
+                "the online store does not answer; try again, and see the log of `skewless serve`"
+            )
         case OnlineError():
             return Problem(502, Kind.UNREADABLE, str(error))
     raise error

@@ -78,10 +78,12 @@ def question(body: bytes, limits: Limits) -> Question:
 
 def _demand(what: str, count: int, most: int) -> None:
     if count > most:
-        raise Problem(413, Kind.TOO_LARGE, f"{count:,} {what} are asked for, and {most:,} may be; ask in parts")
+        raise Problem(
+            413, Kind.TOO_LARGE, f"{count:,} {what} are asked for, and {most:,} may be; ask in parts"
+        )
 
 
 def _count(entities: Sequence[Any] | Mapping[str, Any]) -> int:
-    if isinstance(entities, list):
-        return len(entities)
-    return max((len(column) for column in entities.values() if isinstance(column, list)), default=1)
+    if isinstance(entities, Mapping):
+        return max((len(column) for column in entities.values() if isinstance(column, list)), default=1)
+    return len(entities)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import socket
@@ -15,6 +14,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from skewless.errors import SetupError, UsageError
+from skewless.local.port import is_loopback
 from skewless.online.endpoint import Endpoint
 from skewless.serve.tokens import Tokens
 from skewless.settings import Settings
@@ -66,25 +66,15 @@ def serve(settings: Settings, tell: Callable[[Started], None], *, without_token:
 
 def _demand_consent(settings: Settings, without_token: bool) -> None:
     if settings.serve_tokens and without_token:
-        raise UsageError(f"--no-token contradicts the tokens of {settings.serve_tokens}; leave one of them out")
+        raise UsageError(
+            f"--no-token contradicts the tokens of {settings.serve_tokens}; leave one of them out"
+        )
     if settings.serve_tokens or without_token or is_loopback(settings.serve_host):
         return
     raise UsageError(
         f"{settings.serve_host} can be reached from other machines, and no token is asked for; name a file of tokens "
         "by --tokens (docs/http.md#tokens), or say --no-token where something else keeps strangers out"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host.
-
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "example")]
-    [True, True, True, False, False, False]
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

@@ -75,4 +75,6 @@ def _digests(file: Path) -> list[bytes]:
 
 
 def _unreadable(file: Path, error: OSError) -> UsageError:
-    return UsageError(f"the tokens in {file} cannot be read ({error.strerror}); SKEWLESS_SERVE_TOKENS names the file")
+    return UsageError(
+        f"the tokens in {file} cannot be read ({error.strerror}); SKEWLESS_SERVE_TOKENS names the file"
+    )
