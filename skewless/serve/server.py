@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -59,9 +60,40 @@ def serve(settings: Settings, tell: Callable[[Started], None], *, without_token:
         tell(Started(url, settings.namespace, store, settings.serve_workers, bool(settings.serve_tokens)))
         config = _config(settings)
         if settings.serve_workers > 1:
-            Multiprocess(config, [listener]).run()
+            _Processes(config, listener).run()
         else:
             uvicorn.Server(config).run([listener])
+
+
+class _Processes(Multiprocess):
+    """Processes that share a listener; the signal that ends them ends the command, as it ends that of one process."""
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._ended_by: signal.Signals | None = None
+        super().__init__(config, [listener])
+
+    def run(self) -> None:
+        super().run()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if self._ended_by is None:
+            raise SetupError("the processes of `skewless serve` did not start; what they said stands above")
+        signal.raise_signal(self._ended_by)
+
+    def handle_term(self) -> None:
+        self._ended_by = signal.SIGTERM
+        super().handle_term()
+
+    def handle_int(self) -> None:
+        self._ended_by = signal.SIGINT
+        super().handle_int()
+
+    def terminate_all(self) -> None:
+        """End them; nobody connects any more, else connections would wait here for a process to take them."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 def _demand_consent(settings: Settings, without_token: bool) -> None:

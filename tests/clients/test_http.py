@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,7 @@ def test_rows_are_as_told(case: dict[str, Any], golden: Service) -> None:
     answer = golden.ask(asked)
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     expected = rows_of(case)
-    got = [
-        {name: value_of(name, row[name]) for name in row if "__" in name} for row in answer.json["rows"]
-    ]
+    got = [{name: value_of(name, row[name]) for name in row if "__" in name} for row in answer.json["rows"]]
     assert got == expected
     assert [list(row) for row in got] == [list(row) for row in expected]
     own = [{name: row[name] for name in row if "__" not in name} for row in answer.json["rows"]]
@@ -81,13 +80,10 @@ def test_rows_are_as_told(case: dict[str, Any], golden: Service) -> None:
 
 @pytest.mark.parametrize("case", RIGHT, ids=lambda case: case["name"])
 def test_columns_are_the_rows_turned(case: dict[str, Any], golden: Service) -> None:
-    answer = golden.ask(
-        {"features": case["features"], "entities": entities_of(case), "layout": "columns"}
-    )
+    answer = golden.ask({"features": case["features"], "entities": entities_of(case), "layout": "columns"})
     assert list(answer.json) == ["columns"]
     columns = {
-        name: [value_of(name, value) for value in column]
-        for name, column in answer.json["columns"].items()
+        name: [value_of(name, value) for value in column] for name, column in answer.json["columns"].items()
     }
     rows = rows_of(case)
     assert [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)] == rows
@@ -220,13 +216,11 @@ def test_its_description_is_openapi_and_its_examples_work(transactions: Service)
 
 def test_the_page_about_it_is_right(transactions: Service, tmp_path: Path) -> None:
     found = list(blocks(ROOT / "docs" / "http.md"))
-    pairs = [(asked, answered) for asked, answered in zip(found, found[1:], strict=False) if "curl" in asked.code]
+    pairs = [(asked, answered) for asked, answered in pairwise(found) if "curl" in asked.code]
     assert len(pairs) >= 4
     for asked, answered in pairs:
         script = asked.code.replace("http://127.0.0.1:8090", transactions.url)
-        ran = subprocess.run(
-            ["sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
+        ran = subprocess.run(["sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert masked(json.loads(ran.stdout)) == masked(json.loads(answered.code)), asked.code
 
 
