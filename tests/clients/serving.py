@@ -11,7 +11,8 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,6 +125,14 @@ def serving(redis_url: str, namespace: str, folder: Path, *options: str) -> Iter
     finally:
         process.terminate()
         process.communicate(timeout=_PATIENCE)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it does, without counting on how fast this machine is."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in 30 s"
+        time.sleep(0.02)
 
 
 def told(dtype: DType, value: Any) -> Any:

@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from skewless.local.port import free_port
 from tests.clients.golden import NAMESPACE, load_store
-from tests.clients.serving import FEATURES, Response, Service, command, environment, read, serving
+from tests.clients.serving import FEATURES, Response, Service, command, environment, eventually, read, serving
 from tests.faults.servers import Server
 
 GOOD = {"features": ["plain:score"], "entities": [{"user_id": 1}]}
@@ -50,13 +49,6 @@ def store(tmp_path: Path) -> Iterator[Server]:
     load_store(server.url)
     yield server
     server.stop()
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in 30 s"
-        time.sleep(0.02)
 
 
 def refused(answer: Response, status: int, kind: str, *mentions: str) -> None:
