@@ -48,7 +48,11 @@ class Settings(BaseSettings):
         "default",
         description="Prefix of all keys in Redis, so that dev and prod can share a server: [A-Za-z0-9_-]+.",
     )
-    redis_url: str = Field("redis://127.0.0.1:6380/0", description="The online store.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6380/0",
+        description="The online store: redis://HOST:PORT/DB, with rediss for TLS; or unix://, redis+sentinel://, "
+        "redis+cluster://.",
+    )
     spark: str = Field(
         "sc://127.0.0.1:15042",
         description="The Spark session: sc://HOST:PORT (a warm server), local[*], or a cluster's master URL.",

@@ -95,6 +95,17 @@ def address_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def redacted(url: str) -> str:
+    """A URL that can be read, without what need not be seen.
+
+    >>> redacted("redis+sentinel://ann:se@cret@one:1,two:2/main?sentinel_password=secret")
+    'redis+sentinel://***@one:1,two:2/main'
+    """
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    _, at, where = rest.rpartition("@")
+    return f"{scheme}://{'***' if at else ''}{at}{where}"
+
+
 def _parsed(url: str) -> dict[str, Any]:
     """The values of an Endpoint; ValueError, with nothing of the URL in its message."""
     scheme, _, rest = url.partition("://")

@@ -52,8 +52,18 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
 )
 
-# The first that is in what was said counts.
+# The first that is found in what was said counts.
 _TEXTS = (
+    (
+        "ACL failure in script|user executing the script can't|because of: NOPERM",
+        f"refuses: {{error}}; {_RIGHTS}",
+    ),
+    (
+        "No master found",
+        "cannot be reached ({error}): no Sentinel of those in SKEWLESS_REDIS_URL answers and knows a master of that "
+        "name that is up. Look at SENTINEL MASTERS there (a user of its own goes into the URL as ?sentinel_username= "
+        "and &sentinel_password=), and run the command again",
+    ),
     (
         "cluster support disabled",
         "is no Cluster ({error}); write SKEWLESS_REDIS_URL as redis://, and run the command again",
@@ -68,20 +78,20 @@ _TEXTS = (
         "CA's file by ?ssl_ca_certs= in SKEWLESS_REDIS_URL, and run the command again",
     ),
     (
-        "[SSL",
+        r"\[SSL",
         "cannot be reached ({error}); does it speak TLS at this port? If not, let SKEWLESS_REDIS_URL begin with redis, "
         "not rediss, and run the command again",
     ),
     (
-        "closed by server",
-        "cannot be reached ({error}); if it speaks TLS at this port, let SKEWLESS_REDIS_URL begin with rediss, else "
-        "look at its log, and run the command again",
+        "closed by server|reset by peer|Connection lost|Broken pipe",
+        "cannot be reached ({error}); look at its log, and run the command again. If it speaks TLS at this port, "
+        "SKEWLESS_REDIS_URL begins with rediss",
     ),
 )
 
 _AWAY = (
-    "cannot be reached ({error}); start it (the local one: `skewless up`), or set SKEWLESS_REDIS_URL to where it is, "
-    "and run the command again"
+    "cannot be reached ({error}); start it (the local one: `skewless up`), or set SKEWLESS_REDIS_URL to where it is "
+    "(rediss only where it speaks TLS), and run the command again"
 )
 
 
@@ -99,7 +109,7 @@ def meaning(address: str, error: Exception) -> OnlineError:
     cause = _cause(error)
     said = _plain(cause)
     found = [message for kinds, message in _KINDS if isinstance(cause, kinds)]
-    found += [message for text, message in _TEXTS if text in said]
+    found += [message for text, message in _TEXTS if re.search(text, said)]
     if not found and isinstance(cause, ResponseError):
         return OnlineError(f"the online store at {address} answered: {said}")
     message = [*found, _AWAY][0].format(error=said)

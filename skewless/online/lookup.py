@@ -79,6 +79,7 @@ class Lookup:
     pin: Pin | None = None
     slots: Slots | None = None
     _wanted: int | None = None
+    _fresh: bool = False
     _names: list[str | None] = field(default_factory=list)
 
     @property
@@ -99,7 +100,13 @@ class Lookup:
             return [(*state, self.keys.meta(self._wanted))]
         if self.pin is None:
             return [state]
-        self._names = self._row_keys(self.pin)
+        try:
+            self._names = self._row_keys(self.pin)
+        except UsageError:
+            if self._fresh:
+                raise
+            self.pin = None  # the view may have other join keys now than it had
+            return [state]
         names = [name for name in self._names if name is not None]
         if len(names) <= CHUNK:
             return [(*state, *names)]
@@ -117,7 +124,7 @@ class Lookup:
 
     def _accept_meta(self, seen: Seen, raw: bytes | None) -> None:
         if raw is not None and self._wanted is not None:
-            self.pin, self._wanted = Pin(self._wanted, Meta.decode(raw), seen), None
+            self.pin, self._wanted, self._fresh = Pin(self._wanted, Meta.decode(raw), seen), None, True
         elif seen.pointer.epoch == self._wanted:
             raise self._not_published()
         else:

@@ -174,6 +174,29 @@ def marks_by_asyncio(cluster: Cluster, stage: Stage) -> set[object]:
     return {row[mark_of(stage)] for row in rows}
 
 
+def test_a_lost_connection_is_asked_again(cluster: Cluster, stages: list[Stage]) -> None:
+    stage = stages[0]
+    stage.publish_mark(1, ago(hours=5), users=700)
+
+    def cut() -> None:
+        for server in cluster.servers:
+            with server.client() as client:
+                client.client_kill_filter(_type="normal", skipme=True)
+
+    async def read_before_and_after() -> list[object]:
+        reader = AsyncOnlineReader(cluster.url, stage.namespace)
+        found = [await reader.read([feature_of(stage)], USERS)]
+        cut()
+        found.append(await reader.read([feature_of(stage)], USERS))
+        await reader.close()
+        return [row[mark_of(stage)] for answer in found for row in answer.rows]
+
+    assert marks(stage) == {1}
+    cut()
+    assert marks(stage) == {1}
+    assert set(asyncio.run(read_before_and_after())) == {1}
+
+
 def test_a_slot_that_stays_half_moved_is_told(cluster: Cluster, stages: list[Stage]) -> None:
     stage = stages[2]
     key = stage.place.keys.pointer
@@ -193,6 +216,31 @@ def test_a_slot_that_stays_half_moved_is_told(cluster: Cluster, stages: list[Sta
     cluster.move(key, other(cluster, source), source, lambda where: None)
     assert all(0.2 < seconds < 3 for seconds in seen)
     assert len(seen) == 2
+
+
+def test_a_slot_that_moves_at_once_keeps_nobody_waiting(cluster: Cluster, stages: list[Stage]) -> None:
+    """Valkey 9 copies a slot's keys beside its traffic, and then hands them over together."""
+    stage = stages[2]
+    key = stage.place.keys.pointer
+    source = cluster.owner(key)
+    stage.publish_mark(1, ago(hours=5), users=700)
+    over, answers = threading.Event(), []
+
+    def keep_reading() -> None:
+        while not over.is_set():
+            answers.append(marks(stage))
+
+    reading = threading.Thread(target=keep_reading)
+    reading.start()
+    try:
+        for here, there in ((source, other(cluster, source)), (other(cluster, source), source)):
+            cluster.move_at_once(key, here, there)
+            stage.publish_mark(1, ago(hours=4 if here is source else 3), users=700)
+    finally:
+        over.set()
+        reading.join()
+    assert {frozenset(found) for found in answers} == {frozenset({1})}
+    assert len(answers) > 10
 
 
 def test_the_url_of_one_node_is_not_enough(cluster: Cluster, stages: list[Stage]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -400,3 +401,16 @@ def test_a_connection_that_was_lost_is_made_again_once(stage: Stage) -> None:
         if client["id"] != str(stage.server.client_id()):
             stage.server.client_kill_filter(_id=client["id"])
     assert stage.marks(3) == {7}
+
+
+def test_a_view_may_get_other_join_keys(stage: Stage, tmp_path: Path) -> None:
+    stage.publish_mark(7, ago(hours=2), users=3)
+    assert stage.marks(3) == {7}
+    people = Entity(name="person", join_keys=["name"])
+    renamed = replace(stage.view, entities=[people])
+    other = Stage(stage.redis_url, tmp_path / "other", renamed, (pa.string(),), stage.namespace)
+    other.publish_rows([("Ann", 8, 0.5, "a")], ago(hours=1))
+    with pytest.raises(UsageError, match="'stats' is looked up by name"):
+        stage.reader.get(["stats:mark"], {"user_id": 1})
+    assert stage.reader.get(["stats:mark"], {"name": "Ann"}) == [{"name": "Ann", "stats__mark": 8}]
+    other.close()

@@ -1,0 +1,150 @@
+package skewless.client;
+
+/** The values of one feature, one per entity, as they are: numbers are not boxed before someone asks for objects. */
+abstract sealed class Column {
+    final DType dtype;
+
+    private Column(DType dtype) {
+        this.dtype = dtype;
+    }
+
+    static Column of(DType dtype, int size) {
+        if (dtype.isList()) {
+            return new Objects(dtype, size);
+        }
+        return switch (dtype.scalar()) {
+            case FLOAT32 -> new Floats(dtype, size);
+            case FLOAT64 -> new Doubles(dtype, size);
+            case INT32, INT64, TIMESTAMP -> new Longs(dtype, size);
+            case BOOL, STRING, BYTES -> new Objects(dtype, size);
+        };
+    }
+
+    /** Takes the next value as that of a row. */
+    abstract void read(MessagePack in, int row);
+
+    abstract boolean isNull(int row);
+
+    /** A row's value; null where it has none. */
+    abstract Object get(int row);
+
+    static final class Floats extends Column {
+        final float[] values;
+        private final boolean[] nulls;
+
+        private Floats(DType dtype, int size) {
+            super(dtype);
+            values = new float[size];
+            nulls = new boolean[size];
+        }
+
+        @Override
+        void read(MessagePack in, int row) {
+            nulls[row] = in.skipNil();
+            values[row] = nulls[row] ? Float.NaN : in.readFloat();
+        }
+
+        @Override
+        boolean isNull(int row) {
+            return nulls[row];
+        }
+
+        @Override
+        Object get(int row) {
+            return nulls[row] ? null : (Object) values[row];
+        }
+    }
+
+    static final class Doubles extends Column {
+        final double[] values;
+        private final boolean[] nulls;
+
+        private Doubles(DType dtype, int size) {
+            super(dtype);
+            values = new double[size];
+            nulls = new boolean[size];
+        }
+
+        @Override
+        void read(MessagePack in, int row) {
+            nulls[row] = in.skipNil();
+            values[row] = nulls[row] ? Double.NaN : in.readDouble();
+        }
+
+        @Override
+        boolean isNull(int row) {
+            return nulls[row];
+        }
+
+        @Override
+        Object get(int row) {
+            return nulls[row] ? null : (Object) values[row];
+        }
+    }
+
+    /** Integers, and timestamps in microseconds since 1970. */
+    static final class Longs extends Column {
+        final long[] values;
+        private final boolean[] nulls;
+
+        private Longs(DType dtype, int size) {
+            super(dtype);
+            values = new long[size];
+            nulls = new boolean[size];
+        }
+
+        @Override
+        void read(MessagePack in, int row) {
+            nulls[row] = in.skipNil();
+            if (!nulls[row]) {
+                values[row] = dtype.scalar() == DType.Scalar.INT32 ? in.readInt() : in.readLong();
+            }
+        }
+
+        @Override
+        boolean isNull(int row) {
+            return nulls[row];
+        }
+
+        @Override
+        Object get(int row) {
+            if (nulls[row]) {
+                return null;
+            }
+            return switch (dtype.scalar()) {
+                case INT32 -> (Object) (int) values[row];
+                case TIMESTAMP -> DType.instant(values[row]);
+                default -> values[row];
+            };
+        }
+    }
+
+    static final class Objects extends Column {
+        private final Object[] values;
+
+        private Objects(DType dtype, int size) {
+            super(dtype);
+            values = new Object[size];
+        }
+
+        @Override
+        void read(MessagePack in, int row) {
+            values[row] = in.skipNil() ? null : dtype.read(in);
+        }
+
+        @Override
+        boolean isNull(int row) {
+            return values[row] == null;
+        }
+
+        @Override
+        Object get(int row) {
+            return values[row];
+        }
+    }
+
+    @Override
+    public String toString() {
+        return dtype.toString();
+    }
+}

@@ -1,0 +1,142 @@
+package skewless.client;
+
+import io.lettuce.core.RedisURI;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Where a store is, from its URL. No message shows the URL itself, which may have a password.
+ *
+ * @param user     null: the server's default user
+ * @param password null: none is asked for
+ * @param master   the name under which Sentinel has the server; otherwise null
+ * @param caFile   certificates to trust; null: those that Java trusts
+ */
+record Endpoint(Kind kind, boolean tls, String user, String password, List<Host> hosts, String master, int database,
+        Path caFile) {
+    enum Kind { SINGLE, SENTINEL, CLUSTER }
+
+    record Host(String name, int port) {
+        @Override
+        public String toString() {
+            return name + ":" + port;
+        }
+    }
+
+    private static final Pattern URL = Pattern.compile("redis(s?)(?:\\+(sentinel|cluster))?://(?:([^@/?#]*)@)?([^@/?#]+)"
+            + "(?:/([^?#]*))?(?:\\?ssl_ca_certs=([^&#]+))?");
+    private static final Pattern HOST = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^:\\[\\]\\s]+)(?::([0-9]{1,5}))?");
+    private static final Pattern PATH = Pattern.compile("([0-9]{1,6})?");
+    private static final Pattern SENTINEL_PATH = Pattern.compile("([^/]+)(?:/([0-9]{1,6})?)?");
+
+    /** Usage where it is not the URL of a store. */
+    static Endpoint parse(String url) {
+        Matcher match = URL.matcher(url);
+        if (!match.matches()) {
+            throw wrong("it is of no known form");
+        }
+        Kind kind = match.group(2) == null ? Kind.SINGLE : Kind.valueOf(match.group(2).toUpperCase(Locale.ROOT));
+        boolean tls = !match.group(1).isEmpty();
+        String[] login = login(match.group(3));
+        List<Host> hosts = hosts(match.group(4), kind);
+        String path = match.group(5) == null ? "" : match.group(5);
+        Matcher parts = (kind == Kind.SENTINEL ? SENTINEL_PATH : PATH).matcher(path);
+        if (!parts.matches()) {
+            throw wrong(kind == Kind.SENTINEL ? "the master's name is missing" : "what follows the hosts is no database");
+        }
+        String master = kind == Kind.SENTINEL ? decoded(parts.group(1)) : null;
+        String number = parts.group(parts.groupCount());
+        int database = number == null ? 0 : Integer.parseInt(number);
+        if (kind == Kind.CLUSTER && database != 0) {
+            throw wrong("a Cluster has no databases but 0");
+        }
+        Path caFile = match.group(6) == null ? null : Path.of(decoded(match.group(6)));
+        return new Endpoint(kind, tls, login[0], login[1], hosts, master, database, caFile);
+    }
+
+    /** As Lettuce has it: one, or one for each node of a Cluster that is named. */
+    List<RedisURI> uris(Duration timeout) {
+        if (kind == Kind.SENTINEL) {
+            RedisURI.Builder builder = RedisURI.builder().withSentinelMasterId(master);
+            hosts.forEach(host -> builder.withSentinel(host.name, host.port));
+            return List.of(completed(builder, timeout));
+        }
+        return hosts.stream().map(host -> completed(RedisURI.builder().withHost(host.name).withPort(host.port), timeout))
+                .toList();
+    }
+
+    /** The hosts and their ports, for messages. */
+    String address() {
+        String joined = String.join(",", hosts.stream().map(Host::toString).toList());
+        return kind == Kind.SENTINEL ? joined + " (master " + master + ")" : joined;
+    }
+
+    @Override
+    public String toString() {
+        return address();
+    }
+
+    private RedisURI completed(RedisURI.Builder builder, Duration timeout) {
+        builder.withSsl(tls).withDatabase(database).withTimeout(timeout);
+        if (user != null) {
+            builder.withAuthentication(user, password);
+        } else if (password != null) {
+            builder.withPassword(password.toCharArray());
+        }
+        return builder.build();
+    }
+
+    /** The user and the password, either of them null where there is none. */
+    private static String[] login(String userInfo) {
+        if (userInfo == null) {
+            return new String[2];
+        }
+        int colon = userInfo.indexOf(':');
+        if (colon < 0) {
+            throw wrong("a user has no password; write user:password@, or :password@ for the default user");
+        }
+        String user = colon == 0 ? null : decoded(userInfo.substring(0, colon));
+        return new String[] {user, decoded(userInfo.substring(colon + 1))};
+    }
+
+    private static List<Host> hosts(String joined, Kind kind) {
+        List<Host> hosts = new ArrayList<>();
+        for (String part : joined.split(",", -1)) {
+            Matcher match = HOST.matcher(part);
+            if (!match.matches()) {
+                throw wrong("a host in it is not of the form host:port");
+            }
+            int usual = kind == Kind.SENTINEL ? 26379 : 6379;
+            int port = match.group(2) == null ? usual : Integer.parseInt(match.group(2));
+            if (port < 1 || port > 65535) {
+                throw wrong(port + " is no port");
+            }
+            hosts.add(new Host(match.group(1).replaceAll("[\\[\\]]", ""), port));
+        }
+        if (kind == Kind.SINGLE && hosts.size() > 1) {
+            throw wrong("it has several hosts, and says neither sentinel nor cluster");
+        }
+        return List.copyOf(hosts);
+    }
+
+    private static String decoded(String text) {
+        try {
+            return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException error) {
+            throw wrong("a % in it begins no two hex digits");
+        }
+    }
+
+    private static FeatureStoreException wrong(String why) {
+        return new FeatureStoreException.Usage("the store's URL is wrong: " + why + "; write redis://host:6379/0, "
+                + "redis+sentinel://host:26379,host:26379/master/0 or redis+cluster://host:6379,host:6379, with rediss for "
+                + "TLS, and user:password@ before the hosts");
+    }
+}

@@ -1,0 +1,83 @@
+package skewless.client;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Reads packed rows of a view into the columns of those features that are wanted of it; all else is passed over. */
+final class Rows {
+    private final Meta meta;
+    private final Column[] byPosition; // null where a field is not wanted
+    private final Map<Feature, Column> columns = new LinkedHashMap<>();
+    private final MessagePack constants = new MessagePack();
+
+    /** Room for so many rows; Usage where the view has no such field. */
+    Rows(Meta meta, String view, List<Feature> features, int size) {
+        this.meta = meta;
+        this.byPosition = new Column[meta.fields().size()];
+        for (Feature feature : features) {
+            Integer position = meta.positions().get(feature.field());
+            if (position == null) {
+                throw new FeatureStoreException.Usage("'" + view + "' has no field '" + feature.field() + "'; it has "
+                        + String.join(", ", meta.fields().stream().map(Meta.Field::name).toList()));
+            }
+            if (byPosition[position] == null) {
+                byPosition[position] = Column.of(meta.fields().get(position).dtype(), size);
+            }
+            columns.put(feature, byPosition[position]);
+        }
+    }
+
+    Map<Feature, Column> columns() {
+        return columns;
+    }
+
+    /** Reads, of an entity's two slots, the first that is not above a generation; the absent row where that is none. */
+    void readSlots(MessagePack in, long generation, int row) {
+        if (in.readArray() != 4) {
+            throw new MessagePack.Malformed("it has not two slots");
+        }
+        boolean found = false;
+        boolean present = false;
+        for (int slot = 0; slot < 2; slot++) {
+            boolean isIt = in.readLong() <= generation && !found;
+            found |= isIt;
+            if (!isIt) {
+                in.skip();
+            } else if (!in.skipNil()) {
+                read(in, byPosition, row);
+                present = true;
+            }
+        }
+        in.finish();
+        if (!present) {
+            readConstant(meta.absent(), row);
+        }
+    }
+
+    /** Reads the absent or the expired row of the meta. */
+    void readConstant(byte[] packed, int row) {
+        read(constants.open(packed, 0, packed.length), byPosition, row);
+    }
+
+    /** Malformed unless both constant rows have a value of its type for each field. */
+    static void demandConstants(Meta meta) {
+        Column[] all = meta.fields().stream().map(field -> Column.of(field.dtype(), 1)).toArray(Column[]::new);
+        read(MessagePack.of(meta.absent()), all, 0);
+        read(MessagePack.of(meta.expired()), all, 0);
+    }
+
+    private static void read(MessagePack in, Column[] byPosition, int row) {
+        int count = in.readArray();
+        if (count != byPosition.length) {
+            throw new MessagePack.Malformed("its row has " + count + " values for " + byPosition.length + " fields");
+        }
+        for (Column column : byPosition) {
+            if (column == null) {
+                in.skip();
+            } else {
+                column.read(in, row);
+            }
+        }
+    }
+}
