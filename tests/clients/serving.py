@@ -80,6 +80,24 @@ class Service:
         assert parts.hostname is not None
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=_PATIENCE)
 
+    @property
+    def workers(self) -> list[int]:
+        """Its processes, where it has several."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    @contextmanager
+    def alone(self, number: int) -> Iterator[None]:
+        """Of several processes only this one goes on, and so answers."""
+        others = [pid for at, pid in enumerate(self.workers) if at != number]
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
     def end(self) -> int:
         """Let it end in good order; give its exit code."""
         self.process.send_signal(signal.SIGTERM)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,7 +15,7 @@ from skewless.online.operations import expire
 from skewless.online.services import put_service
 from tests.clients.golden import NAMESPACE, load_store
 from tests.clients.serving import Service, serving
-from tests.redis.stage import Stage, ago
+from tests.redis.stage import Stage, ago, marked
 
 Numbers = dict[str, float]
 Start = Callable[[str, str, Path], AbstractContextManager[Service]]
@@ -42,8 +42,9 @@ def test_requests_and_entities_are_counted(redis_url: str, tmp_path: Path, start
         users = [
             {"user_id": user} for user in (1, None, 11, 13, 14, 15, 18)
         ]  # three of them are absent, and the null
-        for _ in range(5):
-            answer = service.ask({"features": ["all:small", "all:word"], "entities": users})
+        for asked in range(5):
+            with service.alone(asked % 2):
+                answer = service.ask({"features": ["all:small", "all:word"], "entities": users})
             assert [row["all__small"] for row in answer.json["rows"]] == [7, 0, 7, 0, 0, 7, 0]
         service.ask({"features": ["expired:score", "all:word"], "entities": users[:3], "layout": "columns"})
         service.ask({"features": ["trip"], "entities": {"origin": "JFK", "dest": "nowhere", "day": 0}})
@@ -82,25 +83,27 @@ def test_requests_and_entities_are_counted(redis_url: str, tmp_path: Path, start
 
 def test_a_new_generation_and_an_expiry_show(redis_url: str, tmp_path: Path, start: Start) -> None:
     stage = Stage(redis_url, tmp_path)
-    stage.publish_mark(1, ago(hours=30), users=3)
+    like_absent = (3, None, np.float32(0.1), None)
+    stage.publish_rows([*marked(1, users=3), like_absent], ago(hours=30))
     put_service(redis_url, stage.namespace, "marks", ["stats:mark"])
     with start(redis_url, stage.namespace, tmp_path) as service:
-        ask = partial(service.ask, {"features": ["marks"], "entities": {"user_id": [0, 1, 2, 3]}})
-        for _ in range(6):
-            assert ask().status == 200
-        before = numbers(service)
-        stage.publish_mark(2, ago(hours=2), users=4)
-        for _ in range(6):
-            assert ask().status == 200
-        middle = numbers(service)
+
+        def asked_six_times(process: int) -> Numbers:
+            with service.alone(process):
+                for _ in range(6):
+                    entities = {"user_id": [0, 1, 2, 3, 4]}
+                    assert service.ask({"features": ["marks"], "entities": entities}).status == 200
+            return numbers(service)
+
+        before = asked_six_times(process=0)
+        stage.publish_rows([*marked(2, users=3), like_absent], ago(hours=2))
+        middle = asked_six_times(process=1)
         expire(stage.place)
-        for _ in range(6):
-            assert ask().status == 200
-        after = numbers(service)
+        after = asked_six_times(process=0)
     stage.close()
     names = ("generation", "entities_total", "absent_total", "expired_total")
     told = [[found[f"skewless_{name} stats"] for name in names] for found in (before, middle, after)]
-    assert told == [[1, 24, 6, 0], [2, 48, 6, 0], [2, 72, 6, 24]]
+    assert told == [[1, 30, 6, 0], [2, 60, 12, 0], [2, 90, 12, 30]]
     ages = [found["skewless_snapshot_age_seconds stats"] for found in (before, middle, after)]
     assert 30 <= ages[0] / 3600 < 30.1
     assert 2 <= ages[1] / 3600 < 2.1
