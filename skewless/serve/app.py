@@ -19,8 +19,9 @@ from skewless.online.reader import AsyncOnlineReader
 from skewless.serve.description import described
 from skewless.serve.door import FEATURES, Door
 from skewless.serve.metrics import Metrics
-from skewless.serve.problems import Kind, Problem, unavailable
+from skewless.serve.problems import Complaints, Kind, Problem, problem_of, unavailable
 from skewless.serve.question import Limits
+from skewless.serve.server import log_to_stderr
 from skewless.serve.tokens import Tokens
 from skewless.settings import Settings, load_settings
 
@@ -29,6 +30,7 @@ _READY_SECONDS = 1.0
 
 def make_app() -> Door:
     """The application as the settings have it; each process makes its own."""
+    log_to_stderr()
     return app_of(load_settings())
 
 
@@ -38,12 +40,13 @@ def app_of(settings: Settings) -> Door:
     UsageError where the tokens cannot be read, or the online store's URL is wrong.
     """
     reader = AsyncOnlineReader(settings.redis_url, settings.namespace)
-    metrics = Metrics()
+    metrics, complaints = Metrics(), Complaints()
     tokens = Tokens(settings.serve_tokens) if settings.serve_tokens else None
-    return Door(reader, Limits.of(settings), tokens, metrics, _pages(reader, metrics))
+    pages = _pages(reader, metrics, complaints)
+    return Door(reader, Limits.of(settings), tokens, metrics, complaints, pages)
 
 
-def _pages(reader: AsyncOnlineReader, metrics: Metrics) -> FastAPI:
+def _pages(reader: AsyncOnlineReader, metrics: Metrics, complaints: Complaints) -> FastAPI:
     """All but the lookups. There is no page of documentation: FastAPI's would load its scripts from elsewhere."""
 
     @asynccontextmanager
@@ -64,8 +67,11 @@ def _pages(reader: AsyncOnlineReader, metrics: Metrics) -> FastAPI:
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 await reader.ping()
-        except (StoreUnavailable, TimeoutError):
-            return _refused(unavailable("the online store does not answer"))
+        except StoreUnavailable as error:
+            complaints.tell(error)
+            return _refused(problem_of(error))
+        except TimeoutError:
+            return _refused(unavailable(f"the online store gave no answer in {_READY_SECONDS:g} s"))
         return PlainTextResponse("ready\n")
 
     @app.get("/metrics")

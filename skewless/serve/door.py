@@ -14,7 +14,7 @@ from typing import Any
 from skewless.errors import SkewlessError, StoreUnavailable
 from skewless.online.reader import AsyncOnlineReader
 from skewless.serve.metrics import Metrics
-from skewless.serve.problems import CLOSE, Header, Kind, Problem, problem_of, unavailable
+from skewless.serve.problems import CLOSE, Complaints, Header, Kind, Problem, problem_of, unavailable
 from skewless.serve.question import Limits, question
 from skewless.serve.reply import reply
 from skewless.serve.tokens import Tokens
@@ -30,19 +30,24 @@ OPEN = ("/health", "/ready")  # to everybody: whoever watches over processes has
 _LOG = logging.getLogger(__name__)
 _JSON: Header = (b"content-type", b"application/json")
 _PROBLEM: Header = (b"content-type", b"application/problem+json")
-_QUIET_SECONDS = 10.0  # between two lines about a store that is away
 
 
 class Door:
     """Answers requests for features; all others, once they have a token, are the other pages'."""
 
     def __init__(
-        self, reader: AsyncOnlineReader, limits: Limits, tokens: Tokens | None, metrics: Metrics, pages: App
+        self,
+        reader: AsyncOnlineReader,
+        limits: Limits,
+        tokens: Tokens | None,
+        metrics: Metrics,
+        complaints: Complaints,
+        pages: App,
     ) -> None:
         """Without tokens nobody is asked for one."""
         self._reader, self._limits, self._tokens = reader, limits, tokens
         self._metrics, self._pages = metrics, pages
-        self._under_way, self._told = 0, -_QUIET_SECONDS
+        self._complaints, self._under_way = complaints, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request, or what the server tells of its start and end."""
@@ -78,7 +83,7 @@ class Door:
         try:
             return await self._in_time(scope, receive)
         except StoreUnavailable as error:
-            self._tell_operators(error)
+            self._complaints.tell(error)
             raise problem_of(error) from error
         except SkewlessError as error:
             raise problem_of(error) from error
@@ -107,11 +112,6 @@ class Door:
 
     def _may(self, scope: Scope) -> bool:
         return self._tokens is None or self._tokens.accept(_header(scope, b"authorization"))
-
-    def _tell_operators(self, error: StoreUnavailable) -> None:
-        if time.monotonic() - self._told >= _QUIET_SECONDS:
-            self._told = time.monotonic()
-            _LOG.error("%s", error)
 
 
 async def respond(send: Send, status: int, body: bytes, *headers: Header) -> None:

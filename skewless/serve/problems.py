@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +12,9 @@ from msgspec import Meta
 
 from skewless.errors import NotPublishedError, OnlineError, SkewlessError, StoreUnavailable, UsageError
 
+_LOG = logging.getLogger(__name__)
 _LONGEST = 2000  # characters of a detail: it may repeat what the caller sent
+_QUIET_SECONDS = 10.0
 
 Header = tuple[bytes, bytes]
 CLOSE: Header = (b"connection", b"close")
@@ -67,6 +71,21 @@ class Problem(Exception):
         if len(detail) > _LONGEST:
             detail = detail[:_LONGEST] + "..."
         return msgspec.json.encode(Told(self.kind, _TITLES[self.kind], self.status, detail))
+
+
+class Complaints:
+    """Tells operators, in the log, why the online store is away; not for each request that meets it."""
+
+    def __init__(self) -> None:
+        """Nothing has been told."""
+        self._told = -_QUIET_SECONDS
+
+    def tell(self, error: StoreUnavailable) -> None:
+        """Log it, unless something was a moment ago."""
+        now = time.monotonic()
+        if now - self._told >= _QUIET_SECONDS:
+            self._told = now
+            _LOG.error("%s", error)
 
 
 def problem_of(error: SkewlessError) -> Problem:

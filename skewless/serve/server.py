@@ -54,7 +54,7 @@ def serve(settings: Settings, tell: Callable[[Started], None], *, without_token:
     store = Endpoint.parse(settings.redis_url).address
     if settings.serve_tokens:
         Tokens(settings.serve_tokens)  # a mistake in it is told here, and not by every process
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr()
     with _listening(settings.serve_host, settings.serve_port) as listener, _for_processes(settings):
         url = _url(settings.serve_host, listener.getsockname()[1])
         tell(Started(url, settings.namespace, store, settings.serve_workers, bool(settings.serve_tokens)))
@@ -63,6 +63,11 @@ def serve(settings: Settings, tell: Callable[[Started], None], *, without_token:
             _Processes(config, listener).run()
         else:
             uvicorn.Server(config).run([listener])
+
+
+def log_to_stderr() -> None:
+    """Let a process say what operators must see: a line each, and nothing of single requests."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
 
 
 class _Processes(Multiprocess):

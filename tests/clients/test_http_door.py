@@ -19,7 +19,8 @@ from skewless.local.port import free_port
 from tests.clients.golden import NAMESPACE, load_store
 from tests.clients.serving import FEATURES, Response, Service, command, environment, read, serving
 from tests.faults.servers import Server
-from tests.redis.topologies import until
+from tests.redis.stage import Stage, ago
+from tests.redis.topologies import Cluster, until
 
 GOOD = {"features": ["plain:score"], "entities": [{"user_id": 1}]}
 ROWS = {"rows": [{"user_id": 1, "plain__score": 0.5}]}
@@ -236,6 +237,39 @@ def test_a_store_that_is_away_and_comes_back(store: Server, tmp_path: Path) -> N
         load_store(store.url)
         assert service.ask(GOOD).json == ROWS
         assert service.get("/ready").status == 200
+
+
+def test_why_it_is_not_ready_is_for_its_log(tmp_path: Path) -> None:
+    store = Server("valkey-9", tmp_path / "store", ("requirepass secret",)).start()
+    try:
+        with serving(store.url, NAMESPACE, tmp_path) as service:
+            answer = service.get("/ready")
+            refused(answer, 503, "unavailable")
+            assert "uthentication" not in answer.text
+            assert (
+                f"the online store at 127.0.0.1:{store.port} refuses: Authentication"
+                in service.log.read_text()
+            )
+    finally:
+        store.stop()
+
+
+@pytest.mark.slow
+def test_a_cluster_answers(tmp_path: Path) -> None:
+    cluster = Cluster("valkey-9", tmp_path / "cluster")
+    try:
+        stage = Stage(cluster.start().url, tmp_path / "stage")
+        stage.publish_mark(7, ago(hours=2), users=3)
+        stage.close()
+        with serving(cluster.url, stage.namespace, tmp_path) as service:
+            assert service.get("/ready").status == 200
+            answer = service.ask({"features": ["stats:mark"], "entities": {"user_id": 2}})
+            assert answer.json == {"rows": [{"user_id": 2, "stats__mark": 7}]}
+            cluster.stop()
+            refused(service.get("/ready"), 503, "unavailable")
+            assert service.get("/health").status == 200
+    finally:
+        cluster.stop()
 
 
 def test_no_more_requests_under_way_than_may_be(store: Server, tmp_path: Path) -> None:
