@@ -87,6 +87,8 @@ class Door:
             raise problem_of(error) from error
         except SkewlessError as error:
             raise problem_of(error) from error
+        except RecursionError as error:
+            raise Problem(400, Kind.USAGE, "the entities are nested too deep") from error
         except Problem:
             raise
         except Exception as error:

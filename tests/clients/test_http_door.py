@@ -103,7 +103,13 @@ def test_a_body_that_is_no_question(body: bytes, mention: str, small: Service) -
 def test_a_body_nested_beyond_measure(plain: Service) -> None:
     deep = b'{"features": ["plain:score"], "entities": [{"user_id": ' + b"[" * 10**6 + b"]}]}"
     refused(plain.ask(deep), 400, "usage", "recursion")
+    for depth in (900, 965):  # read, and then too deep to be told, or to be sent back
+        nested = "[" * depth + "]" * depth
+        for name in ("user_id", "note"):
+            body = f'{{"features": ["plain:score"], "entities": [{{"user_id": 1, "{name}": {nested}}}]}}'
+            assert plain.ask(body).status in ((400,) if name == "user_id" else (200, 400))
     assert plain.ask(GOOD).json == ROWS
+    assert plain.log.read_text() == ""
 
 
 def test_other_methods_and_places(small: Service) -> None:
