@@ -45,10 +45,10 @@ final class Connection implements AutoCloseable {
         timeout = options.commandTimeout();
         patience = options.connectTimeout().plus(options.commandTimeout());
         try {
-            within(patience, link());
-        } catch (Lost | Refused error) {
+            ask(List.of());
+        } catch (FeatureStoreException error) {
             close();
-            throw unavailable(error);
+            throw error;
         }
     }
 

@@ -1,6 +1,7 @@
 package skewless.client;
 
 import io.lettuce.core.RedisURI;
+import io.lettuce.core.StaticCredentialsProvider;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -85,11 +86,9 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
 
     private RedisURI completed(RedisURI.Builder builder, Duration timeout) {
         builder.withSsl(tls).withDatabase(database).withTimeout(timeout);
-        if (user != null) {
-            builder.withAuthentication(user, password);
-        } else if (password != null) {
-            builder.withPassword(password.toCharArray());
-        }
+        // of the builder's ways to say who connects the one that no other thread is asked for: with the others, what a
+        // server says against a user is at times lost
+        builder.withAuthentication(new StaticCredentialsProvider(user, password == null ? null : password.toCharArray()));
         return builder.build();
     }
 
