@@ -27,8 +27,7 @@ import java.util.concurrent.TimeoutException;
  * overdue, is closed and replaced, and what was asked on it is asked once more, which does no harm as all of it reads.
  */
 final class Connection implements AutoCloseable {
-    private static final int TRIES = 20; // while a slot of a Cluster moves
-    private static final int TRIES_CONNECTING = 5; // while a node is connected to, because a slot moves there
+    private static final int TRIES = 20; // while a slot of a Cluster moves, and a node is connected to that gets it
     private static final Duration PAUSE = Duration.ofMillis(50);
 
     private final Client client;
@@ -65,7 +64,7 @@ final class Connection implements AutoCloseable {
                 }
                 pause();
             } catch (Lost error) {
-                if (error.wasNotSent() && tries < TRIES_CONNECTING) {
+                if (error.wasNotSent() && tries < TRIES) {
                     pause();
                     continue;
                 }
