@@ -1,7 +1,7 @@
 # Everything lives under .venv and .skewless; `make demo` and `make test` set both up by themselves.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-slow test-long lint format notebook bench bench-lock up stop status logs screenshots lock clean
+.PHONY: help setup jars demo test test-slow test-long test-faults lint format notebook bench bench-lock up stop status logs screenshots lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{printf "%-18s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ test-slow: setup  ## The tests that take minutes (at most 30 in all)
 
 test-long: setup  ## More of the same: more cases, more interleavings, longer waits (an hour)
 	@scripts/test.sh long
+
+test-faults: setup  ## Kill, cut and stall whoever publishes, hundreds of times, while readers read (half an hour)
+	@scripts/test.sh faults
 
 lint: setup  ## Linters, types and import contracts only
 	@scripts/lint.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# scripts/test.sh [slow|long]: the quick checks and tests, or only the slow ones, or the long ones.
+# scripts/test.sh [slow|long|faults]: the quick checks and tests, or only the slow ones, or the long ones.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -31,6 +31,9 @@ end_units() {
 case "${1:-}" in
 slow)
   need_command chromium chromium # for Airflow's own pages
+  need_command mvn maven
+  . scripts/go.sh
+  scripts/servers.sh
   begin_units -m "slow and not long" --timeout 1800 --durations 5
   run --ignore tests/unit -m "slow and not long" --timeout 1800 --durations 20
   if [ "$status" = 1 ]; then # real schedules on a machine that others use too: once more, with servers of their own
@@ -41,6 +44,11 @@ slow)
 long)
   need_command chromium chromium
   run -m long --timeout 3600 --durations 20
+  ;;
+faults)
+  scripts/servers.sh
+  export FAULTS=long
+  run tests/faults -m slow --timeout 3600 --durations 20
   ;;
 *)
   scripts/lint.sh

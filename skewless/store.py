@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from skewless.offline.retrieval import Ask, AsOf
     from skewless.offline.spine import Spine
+    from skewless.online.answer import Answer
+    from skewless.online.entities import Given
     from skewless.online.keys import KeyKind
-    from skewless.online.reader import Aliases, Answer, OnlineReader
+    from skewless.online.reader import AsyncOnlineReader, OnlineReader
+    from skewless.online.request import Aliases
 
 T = TypeVar("T")
 
@@ -229,44 +232,75 @@ class FeatureStore:
 
         return OnlineReader(self.settings.redis_url, self.settings.namespace)
 
-    def get_online_features(self, features: Features, entity_rows: Sequence[Mapping[str, Any]]) -> Answer:
-        """Look features up: `.rows` has one dict per entity row, `.views` each view's snapshot time, generation, age.
+    @cached_property
+    def _async_reader(self) -> AsyncOnlineReader:
+        from skewless.online.reader import AsyncOnlineReader
+
+        return AsyncOnlineReader(self.settings.redis_url, self.settings.namespace)
+
+    def get_online_features(self, features: Features, entity_rows: Given) -> Answer:
+        """Look features up, each view's from one generation.
 
         features     `"view:feature"` names, views, a feature service or its name
-        entity_rows  a dict with the join keys per entity
+        entity_rows  a dict of join keys; a list of them; or a dict of columns: lists, numpy or Arrow arrays
+        returns      `.rows`, `.columns` or `.numpy()`; `.views` has each view's snapshot time, generation, age, state
 
-        NotPublishedError, StoreUnavailable; UsageError for an unknown feature or a missing key. It needs no
-        definitions for plain `"view:feature"` names of published views.
+        NotPublishedError, StoreUnavailable, OnlineError; UsageError for an unknown feature or a missing key. It needs
+        no definitions for `"view:feature"` names of published views, nor for a service of such views.
         """
         return self._online(features, lambda names, aliases: self._reader.read(names, entity_rows, aliases))
+
+    async def get_online_features_async(self, features: Features, entity_rows: Given) -> Answer:
+        """Look features up as `get_online_features` does, without holding up the event loop."""
+        missed: NotPublishedError | None = None
+        for names, aliases in self._names_of(features):
+            try:
+                return await self._async_reader.read(names, entity_rows, aliases)
+            except NotPublishedError as error:
+                missed = error
+        assert missed is not None, "there is one way at least"
+        raise missed
 
     def parse_entity(self, features: Features, texts: Mapping[str, str]) -> dict[str, Any]:
         """Join keys given as text, with the types that the published views have: for command lines and URLs.
 
         UsageError where a text is no integer and the key is one.
         """
-        kinds = self._online(features, self._key_kinds)
+        kinds = self._online(features, self._reader.key_kinds)
         return {name: parse_key(name, text, kinds.get(name)) for name, text in texts.items()}
 
-    def _key_kinds(self, names: Sequence[str], aliases: Aliases) -> dict[str, KeyKind]:
-        """The keys of the entity rows, and whether each is a string or an integer."""
-        kinds: dict[str, KeyKind] = {}
-        for prefix in dict.fromkeys(name.partition(":")[0] for name in names):
-            alias = aliases.get(prefix)
-            found = self._reader.key_kinds(alias.view if alias else prefix)
-            kinds |= {alias.keys[key] if alias else key: kind for key, kind in found.items()}
-        return kinds
-
     def _online(self, features: Features, read: Callable[[Sequence[str], Aliases], T]) -> T:
-        """Read by names; the definitions are asked only for what the names alone do not tell."""
-        from skewless.online.reader import Alias
-
-        if plain := _plain_names(features):
+        """Read by the first names that are published."""
+        missed: NotPublishedError | None = None
+        for names, aliases in self._names_of(features):
             try:
-                return read(plain, {})
-            except NotPublishedError:
-                if not self._names_alias(plain):
-                    raise
+                return read(names, aliases)
+            except NotPublishedError as error:
+                missed = error
+        assert missed is not None, "there is one way at least"
+        raise missed
+
+    def _names_of(self, features: Features) -> Iterator[tuple[Sequence[str], Aliases]]:
+        """What to ask for; then, if that is not published, what else may be meant.
+
+        The definitions are asked only for what the names alone do not tell.
+        """
+        if plain := _plain_names(features):
+            yield plain, {}
+            if not self._names_alias(plain):
+                return
+        try:
+            yield self._resolved(features)
+        except UsageError:
+            if not isinstance(features, str):
+                raise
+            yield [features], {}  # a service that only the server knows
+            raise
+
+    def _resolved(self, features: Features) -> tuple[list[str], Aliases]:
+        """The features' names, and the aliases among them, as the definitions say."""
+        from skewless.online.request import Alias
+
         chosen = self.workspace.repo.resolve(features)
         for view in (selection.view for selection in chosen if not selection.view.online):
             raise UsageError(
@@ -279,9 +313,7 @@ class FeatureStore:
             for selection in chosen
             if selection.prefix != selection.view.name
         }
-        return read(
-            [f"{selection.prefix}:{name}" for selection in chosen for name in selection.fields], aliases
-        )
+        return [f"{selection.prefix}:{name}" for selection in chosen for name in selection.fields], aliases
 
     def _names_alias(self, names: Sequence[str]) -> bool:
         """Whether the definitions, where there are some, have an alias among the names."""
@@ -296,10 +328,18 @@ class FeatureStore:
         if "_reader" in self.__dict__:
             self._reader.close()
 
+    async def aclose(self) -> None:
+        """Close the connections of the asyncio lookups, too."""
+        self.close()
+        if "_async_reader" in self.__dict__:
+            await self._async_reader.close()
+
 
 def _plain_names(features: Features) -> list[str]:
     """The features, if each of them is a "view:feature" name."""
-    if isinstance(features, str | FeatureService | FeatureView | AliasedView):
+    if isinstance(features, str):
+        return [features] if ":" in features else []
+    if isinstance(features, FeatureService | FeatureView | AliasedView):
         return []
     names = [item for item in features if isinstance(item, str) and ":" in item]
     return names if len(names) == len(features) else []

@@ -14,7 +14,7 @@ from skewless.timeline import format_instant
 
 if TYPE_CHECKING:
     from skewless.jobs import ViewStatus
-    from skewless.online.reader import Answer
+    from skewless.online.answer import Answer
 
 
 def status_table(found: Iterable[ViewStatus]) -> str:

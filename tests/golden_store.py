@@ -70,6 +70,11 @@ def _counted(count: int) -> bytes:
 # -- what the server holds --------------------------------------------------------------------------------
 
 
+def generation(number: int) -> Typed:
+    """In the slots of an entity."""
+    return Typed("raw", "ce" + number.to_bytes(4, "big").hex())
+
+
 class View:
     """The keys of one view, as entries of the store; generation 5 is live in epoch 3, unless told otherwise."""
 
@@ -85,8 +90,8 @@ class View:
     def put(self, key: str, raw: bytes) -> None:
         self.entries[self.tag + key] = raw
 
-    def entity(self, key: str, *slots: Any) -> None:
-        self.put(f"3:{key}", packed(list(slots)))
+    def entity(self, key: str, newest: int, row: Any, earlier: int, earlier_row: Any) -> None:
+        self.put(f"3:{key}", packed([generation(newest), row, generation(earlier), earlier_row]))
 
 
 SCALARS = {
@@ -165,7 +170,7 @@ def everything() -> View:
     view.entity("16", 5, odd, 4, plain)
     loose = bytes.fromhex(LOOSE) + b"".join(packed([value]) for value in PLAIN) + b"\x00\xc0"
     view.put("3:17", loose)
-    whole = packed([5, plain, 0, None])
+    whole = packed([generation(5), plain, generation(0), None])
     view.put("3:91", whole[: len(whole) // 2])
     view.put("3:92", packed("a text"))
     view.entity("93", 5, plain[:-1], 0, None)

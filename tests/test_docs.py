@@ -35,7 +35,7 @@ def test_python_of_the_page_runs(page: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_every_fence_says_what_is_in_it() -> None:
     """A typo such as ```pyhton would run nothing."""
-    known = {"", "java", "python", "python store", "sh", "toml", "xml"}
+    known = {"", "go", "java", "python", "python store", "sh", "toml", "xml"}
     found = {(block.info, block.page.name) for page in PAGES for block in blocks(page)}
     assert {(info, page) for info, page in found if info not in known} == set()
 

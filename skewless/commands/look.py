@@ -46,7 +46,7 @@ def get(
     texts = [parsed_entity(text) for text in entity]
     store = FeatureStore()
     answer = store.get_online_features(asked, [store.parse_entity(asked, keys) for keys in texts])
-    show(answer, answer_table(answer), as_json)
+    show({"rows": answer.rows, "views": answer.views}, answer_table(answer), as_json)
 
 
 def train_rows(

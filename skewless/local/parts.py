@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import partial
 
 from skewless.local import airflow, postgres, spark_connect, valkey
 from skewless.local.process import Child
+from skewless.online.endpoint import redacted
 from skewless.settings import Settings
 
 AIRFLOW = ("PostgreSQL", *airflow.PROCESSES, "watcher")  # what `up` starts only when asked for Airflow
@@ -70,7 +70,7 @@ def _valkey(settings: Settings) -> Part:
     number = valkey.port(settings)
     return Part(
         name="Valkey",
-        address=re.sub("//[^@/]*@", "//***@", settings.redis_url),
+        address=redacted(settings.redis_url),
         child=valkey.child(settings),
         ours=number is not None,
         start=lambda: valkey.start(settings, number or 0),

@@ -8,11 +8,11 @@ import platform
 import socket
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from skewless.errors import SetupError
 from skewless.local.port import demand_free, is_loopback
 from skewless.local.process import Child
+from skewless.online.endpoint import Endpoint, Kind
 from skewless.settings import Settings
 
 
@@ -23,8 +23,11 @@ def child(settings: Settings) -> Child:
 
 def port(settings: Settings) -> int | None:
     """Give the port that `redis_url` names on this machine; None when the server is another's to run."""
-    url = urlsplit(settings.redis_url)
-    return (url.port or 6379) if settings.local_services and is_loopback(url.hostname) else None
+    endpoint = Endpoint.parse(settings.redis_url)
+    if not settings.local_services or endpoint.kind is not Kind.SINGLE or endpoint.tls or endpoint.path:
+        return None
+    [(host, number)] = endpoint.hosts
+    return number if is_loopback(host) else None
 
 
 def healthy(number: int) -> bool:

@@ -1,7 +1,7 @@
 """One canonical MessagePack encoding, so that golden vectors compare as bytes.
 
-float32 is `ca`, float64 `cb`, every integer and timestamp `d3`; strings, binaries and arrays have the
-shortest header. NaN is canonical. Readers use any MessagePack library and accept any integer width.
+float32 is `ca`, float64 `cb`, a slot's generation `ce`, every other integer and timestamp `d3`; strings, binaries and
+arrays have the shortest header. NaN is canonical. Readers use any MessagePack library and accept any integer width.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from skewless.types import DType
 NIL = b"\xc0"
 TRUE, FALSE = b"\xc3", b"\xc2"
 _INT = struct.Struct(">Bq")
+_UINT32 = struct.Struct(">BI")
 _FLOAT32 = struct.Struct(">Bf")
 _FLOAT64 = struct.Struct(">Bd")
 NAN32 = bytes.fromhex("ca7fc00000")
@@ -34,6 +35,15 @@ def pack_int(value: int) -> bytes:
     'd30000000000000001'
     """
     return _INT.pack(0xD3, value)
+
+
+def pack_generation(value: int) -> bytes:
+    """Five bytes: of an entity's slots, of which there are many.
+
+    >>> pack_generation(1).hex()
+    'ce00000001'
+    """
+    return _UINT32.pack(0xCE, value)
 
 
 def pack_str(value: str) -> bytes:

@@ -20,6 +20,7 @@ from skewless.online.codec import (
     TRUE,
     array_header,
     bytes_header,
+    pack_generation,
     pack_int,
     str_header,
 )
@@ -47,9 +48,9 @@ def packed_slots(
 ) -> pa.LargeBinaryArray:
     """Pack entities' two slots, as `records.encode_slots` does; the rows are packed, and nil for a tombstone."""
     return _joined(
-        array_header(4) + pack_int(generation),
+        array_header(4) + pack_generation(generation),
         rows,
-        pack_int(earlier),
+        pack_generation(earlier),
         packed_nil(len(rows)) if earlier_rows is None else earlier_rows,
     )
 

@@ -1,30 +1,21 @@
-"""Connections to the server, and what its errors mean to a person.
+"""A publisher's connection to the server.
 
-A publisher's `Session` is one connection, opened once: a write that is sent again after a lost connection
-could land in a server that was restored meanwhile, so nothing here retries or reconnects.
+A `Session` is one connection, opened once: a write that is sent again after a lost connection could land in a server
+that was restored meanwhile, so nothing here retries or reconnects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
-from redis.retry import Retry
+from redis.exceptions import ResponseError
 
-from skewless.errors import OnlineError, StoreUnavailable, UsageError
+from skewless.errors import StoreUnavailable
+from skewless.online.endpoint import Endpoint, address_of
+from skewless.online.failures import translated
+from skewless.online.routes import connect
 
 TIMEOUT_SECONDS = 30.0
 
@@ -32,26 +23,20 @@ Command = Sequence[Any]
 
 
 class Session:
-    """One connection to the server; it is over at its first failure.
+    """One connection to the server of a view, or of a service; it is over at its first failure.
 
-    Raises StoreUnavailable when the server cannot be reached, is full, read-only or denies access.
+    Raises StoreUnavailable when the server cannot be reached, is full, read-only, denies access or hands the view to
+    another one; UsageError for a URL that is none.
     """
 
-    def __init__(self, url: str) -> None:
-        """Connect."""
-        self.address = address_of(url)
+    def __init__(self, url: str, key: str) -> None:
+        """Connect to the master, as Sentinels know it; in a Cluster to the node that has the key."""
+        endpoint = Endpoint.parse(url)
+        self.address = endpoint.address
         with translated(self.address):
-            pool = redis.ConnectionPool.from_url(
-                url,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=5.0,
-                health_check_interval=0,
-            )
-            connection: Any = pool.make_connection()
-            connection.connect()
-            self._connection = connection
+            self._connection = connect(endpoint, TIMEOUT_SECONDS, key)
+        if endpoint.path is None:
+            self.address = address_of(self._connection.host, self._connection.port)
 
     def __enter__(self) -> Self:
         """Use it in a with statement: it is closed at the end."""
@@ -106,12 +91,6 @@ class Session:
             return error
 
 
-def client(url: str) -> redis.Redis:
-    """A pooled client for readers, which may retry: reading twice does no harm."""
-    address_of(url)
-    return redis.Redis.from_url(url, protocol=2, socket_timeout=5.0, socket_connect_timeout=5.0)
-
-
 def demand_safe(session: Session) -> None:
     """Raise StoreUnavailable unless the server takes writes and never evicts a key."""
     memory, replication = session.pipeline([("INFO", "memory"), ("INFO", "replication")])
@@ -127,43 +106,6 @@ def demand_safe(session: Session) -> None:
         raise StoreUnavailable(
             f"the online store at {session.address} is a {role}; set SKEWLESS_REDIS_URL to the primary"
         )
-
-
-def address_of(url: str) -> str:
-    """Host and port, without the password; UsageError when the URL is not one of a Redis server."""
-    try:
-        redis.ConnectionPool.from_url(url)  # which connects to nothing
-        parts = urlsplit(url)
-        return (
-            parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-        )
-    except ValueError as error:
-        raise UsageError(
-            f"the online store's URL is wrong: {error}; write it as redis://host:6379/0"
-        ) from error
-
-
-@contextmanager
-def translated(address: str) -> Iterator[None]:
-    """Turn the client's errors into ours."""
-    try:
-        yield
-    except OutOfMemoryError as error:
-        raise StoreUnavailable(
-            f"the online store at {address} is full; give it memory (maxmemory), then publish again. Readers "
-            "keep what they have; rollback, expire and hold still work"
-        ) from error
-    except (ReadOnlyError, AuthenticationError, AuthorizationError, NoPermissionError) as error:
-        raise StoreUnavailable(
-            f"the online store at {address} refuses: {error}; check SKEWLESS_REDIS_URL"
-        ) from error
-    except ResponseError as error:
-        raise OnlineError(f"the online store at {address} answered: {error}") from error
-    except (RedisError, OSError) as error:
-        raise StoreUnavailable(
-            f"the online store at {address} cannot be reached ({error}); start it (the local one: "
-            "`skewless up`), or set SKEWLESS_REDIS_URL to where it is, and run the command again"
-        ) from error
 
 
 def _info(reply: bytes) -> dict[str, str]:

@@ -7,14 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
 
 from skewless.errors import NotPublishedError, UsageError
 from skewless.online.codec import pack_int
-from skewless.online.keys import ViewKeys, entity_key
-from skewless.online.records import Meta, Pointer, Row, row_at
+from skewless.online.entities import Entities, entity_keys
+from skewless.online.keys import ViewKeys
+from skewless.online.records import Meta, Pointer
+from skewless.online.slots import Slots
 
 CHUNK = 500
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The pointer that a reader saw last, as bytes and as what they say, and what alive must be."""
+
+    raw: bytes
+    pointer: Pointer
+    alive: bytes
+
+    @classmethod
+    def of(cls, raw: bytes) -> Seen:
+        """Read it; OnlineError where the format is not ours."""
+        pointer = Pointer.decode(raw)
+        return cls(raw, pointer, pack_int(pointer.flip))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,93 +42,116 @@ class Pin:
 
     epoch: int
     meta: Meta
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How entities are looked up under a name: `keys` has, by join key, the entities' column; none: its own name."""
+
+    name: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def columns(self, meta: Meta, entities: Entities) -> list[list[object]]:
+        """The join keys of the entities; UsageError where one lacks a key."""
+        names = [self.keys.get(key, key) for key, _ in meta.keys]
+        columns = [column for column in map(entities.column, names) if column is not None]
+        if len(columns) < len(names):
+            raise UsageError(
+                f"{self.name!r} is looked up by {', '.join(names)}, and an entity lacks one of them: "
+                f"{entities.first_without(names)}"
+            )
+        return columns
 
 
 @dataclass
 class Lookup:
     """The rows of one view for some entities: send `commands()`, `accept` the replies, until it is settled.
 
+    namings  the view's own name, its aliases, or both: all are answered from one generation
+
     Raises NotPublishedError when nothing is live, UsageError when the entities lack a join key.
     """
 
     keys: ViewKeys
-    entities: Sequence[Mapping[str, Any]]
+    entities: Entities
+    namings: Sequence[Naming]
     pin: Pin | None = None
-    pointer: Pointer | None = None
-    live: bool = False
-    rows: list[Row] = field(default_factory=list)
-    settled: bool = False
+    slots: Slots | None = None
     _wanted: int | None = None
+    _fresh: bool = False
+    _names: list[str | None] = field(default_factory=list)
 
-    def commands(self) -> list[tuple[str, ...]]:
+    @property
+    def settled(self) -> bool:
+        """Whether all is there."""
+        return self.slots is not None
+
+    @property
+    def settled_slots(self) -> Slots:
+        """What was found; the lookup is settled."""
+        assert self.slots is not None, "a lookup that has settled"
+        return self.slots
+
+    def commands(self) -> list[Command]:
         """What to ask next: the pointer; or an epoch's meta; or the rows, in chunks."""
         state = ("MGET", self.keys.pointer, self.keys.alive)
         if self._wanted is not None:
             return [(*state, self.keys.meta(self._wanted))]
         if self.pin is None:
             return [state]
-        names = self._row_keys(self.pin)
-        chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)] or [[]]
-        return [(*state, *chunk) for chunk in chunks]
+        try:
+            self._names = self._row_keys(self.pin)
+        except UsageError:
+            if self._fresh:
+                raise
+            self.pin = None  # the view may have other join keys now than it had
+            return [state]
+        names = [name for name in self._names if name is not None]
+        if len(names) <= CHUNK:
+            return [(*state, *names)]
+        return [(*state, *names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)]
 
     def accept(self, replies: Sequence[Sequence[bytes | None]]) -> None:
         """Take the replies, one for each command."""
-        pointer = self._pointer(replies[0][0])
+        seen = self._seen(replies[0][0])
         if self._wanted is not None:
-            self._accept_meta(pointer, replies[0][2])
-        elif self.pin is None or self.pin.epoch != pointer.epoch:
-            self._wanted = pointer.epoch
-        elif len({(reply[0], _vouches(reply, pointer)) for reply in replies}) == 1:
-            self._settle(pointer, self.pin.meta, replies)
+            self._accept_meta(seen, replies[0][2])
+        elif self.pin is None or self.pin.epoch != seen.pointer.epoch:
+            self._wanted = seen.pointer.epoch
+        elif len(replies) == 1 or len({(reply[0], reply[1] == seen.alive) for reply in replies}) == 1:
+            self._settle(seen, self.pin.meta, replies)
 
-    def _accept_meta(self, pointer: Pointer, raw: bytes | None) -> None:
+    def _accept_meta(self, seen: Seen, raw: bytes | None) -> None:
         if raw is not None and self._wanted is not None:
-            self.pin, self._wanted = Pin(self._wanted, Meta.decode(raw)), None
-        elif pointer.epoch == self._wanted:
+            self.pin, self._wanted, self._fresh = Pin(self._wanted, Meta.decode(raw), seen), None, True
+        elif seen.pointer.epoch == self._wanted:
             raise self._not_published()
         else:
-            self._wanted = pointer.epoch
+            self._wanted = seen.pointer.epoch
 
-    def _settle(self, pointer: Pointer, meta: Meta, replies: Sequence[Sequence[bytes | None]]) -> None:
-        self.pointer, self.live, self.settled = pointer, _vouches(replies[0], pointer), True
-        if not self.live:
-            self.rows = [meta.expired] * len(self.entities)
-            return
-        raws = iter([raw for reply in replies for raw in reply[2:]])
-        present = [next(raws) if key is not None else None for key in self._entity_keys(meta)]
-        self.rows = [row_of(meta, raw, pointer.generation) for raw in present]
+    def _settle(self, seen: Seen, meta: Meta, replies: Sequence[Sequence[bytes | None]]) -> None:
+        live = replies[0][1] == seen.alive
+        raws = list(chain.from_iterable(reply[2:] for reply in replies))
+        if len(raws) < len(self._names):
+            found = iter(raws)
+            raws = [None if name is None else next(found) for name in self._names]
+        self.pin = Pin(seen.pointer.epoch, meta, seen)
+        self.slots = Slots(meta, seen.pointer, live, self._names, raws)
 
-    def _row_keys(self, pin: Pin) -> list[str]:
-        return [self.keys.entity(pin.epoch, key) for key in self._entity_keys(pin.meta) if key is not None]
+    def _row_keys(self, pin: Pin) -> list[str | None]:
+        prefix, meta = self.keys.entity(pin.epoch, ""), pin.meta
+        columns = [naming.columns(meta, self.entities) for naming in self.namings]
+        keys = [entity_keys(prefix, column, meta.kinds) for column in columns]
+        return keys[0] if len(keys) == 1 else [*chain.from_iterable(keys)]
 
-    def _entity_keys(self, meta: Meta) -> list[str | None]:
-        names = [name for name, _ in meta.keys]
-        for entity in self.entities:
-            missing = [name for name in names if name not in entity]
-            if missing:
-                raise UsageError(
-                    f"{self.keys.view!r} is looked up by {', '.join(names)}; an entity row lacks "
-                    f"{', '.join(missing)}: {dict(entity)!r}"
-                )
-        return [entity_key([entity[name] for name in names], meta.kinds) for entity in self.entities]
-
-    def _pointer(self, raw: bytes | None) -> Pointer:
+    def _seen(self, raw: bytes | None) -> Seen:
         if raw is None:
             raise self._not_published()
-        return Pointer.decode(raw)
+        return self.pin.seen if self.pin and self.pin.seen.raw == raw else Seen.of(raw)
 
     def _not_published(self) -> NotPublishedError:
         return NotPublishedError(
             f"{self.keys.view!r} is not published in namespace {self.keys.namespace!r}; run "
             f"`skewless publish {self.keys.view}`, or check SKEWLESS_NAMESPACE and SKEWLESS_REDIS_URL"
         )
-
-
-def row_of(meta: Meta, raw: bytes | None, generation: int) -> Row:
-    """An entity's row in a generation as Python values; the absent row where it has none."""
-    row = row_at(raw, generation)
-    return meta.absent if row is None else meta.to_python(row)
-
-
-def _vouches(reply: Sequence[bytes | None], pointer: Pointer) -> bool:
-    return reply[1] == pack_int(pointer.flip)

@@ -23,7 +23,7 @@ def rollback(place: OnlineView, *, actor: str | None = None, reason: str | None 
     Raises PublishRefused: no_previous or dirty_epoch (publish the wanted revision with rollback=True), moved,
     not_published; StoreUnavailable; LedgerError.
     """
-    with Session(place.redis_url) as session:
+    with Session(place.redis_url, place.keys.pointer) as session:
         seen = reconcile_over(session, place)
         previous = seen.state.previous
         if seen.state.pointer is None or previous is None:
@@ -39,7 +39,7 @@ def expire(place: OnlineView, *, actor: str | None = None, reason: str | None = 
 
     Raises PublishRefused: moved, not_published; StoreUnavailable; LedgerError.
     """
-    with Session(place.redis_url) as session:
+    with Session(place.redis_url, place.keys.pointer) as session:
         seen = reconcile_over(session, place)
         pointer, live = seen.state.pointer, seen.live
         if pointer is None:
@@ -64,7 +64,7 @@ def hold(place: OnlineView, *, actor: str | None = None, reason: str | None = No
     Raises StoreUnavailable; LedgerError when the view is held but the ledger could not be told.
     """
     event = Event(kind=Kind.HOLD, actor=actor, reason=reason)
-    with Session(place.redis_url) as session:
+    with Session(place.redis_url, place.keys.pointer) as session:
         run(session, "hold", place.keys)
         seen = reconcile_over(session, place)
         _tell(place, event, seen.state)
@@ -79,7 +79,7 @@ def release(place: OnlineView, *, actor: str | None = None, reason: str | None =
     Raises StoreUnavailable; LedgerError.
     """
     event = Event(kind=Kind.RELEASE, actor=actor, reason=reason)
-    with Session(place.redis_url) as session:
+    with Session(place.redis_url, place.keys.pointer) as session:
         _tell(place, event, reconcile_over(session, place).state)
         run(session, "release", place.keys)
         return read_state(session, place.keys)

@@ -72,7 +72,7 @@ def publish(
     reader = OnlineReader(place.redis_url, place.namespace)
     try:
         reader.connect()  # as every connection, before anything is opened
-        with Session(place.redis_url) as session:
+        with Session(place.redis_url, place.keys.pointer) as session:
             demand_safe(session)
             seen = reconcile_over(session, place)
             if seen.shows(publication.revision, publication.expires_at) and not (rollback or full):

@@ -72,7 +72,7 @@ def reconcile(place: OnlineView) -> Agreement:
 
     Raises StoreUnavailable, LedgerError.
     """
-    with Session(place.redis_url) as session:
+    with Session(place.redis_url, place.keys.pointer) as session:
         return reconcile_over(session, place)
 
 

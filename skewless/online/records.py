@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from skewless import types
 from skewless.errors import OnlineError
 from skewless.model import FeatureView
-from skewless.online.codec import NIL, converter, pack_array, pack_int, pack_str, row_encoder
+from skewless.online.codec import NIL, converter, pack_array, pack_generation, pack_int, pack_str, row_encoder
 from skewless.online.keys import KeyKind
+from skewless.online.layouts import Layout, layouts
 from skewless.timeline import from_micros, to_micros
 from skewless.types import DType
 
 FORMAT = 1
 
 Row = tuple[Any, ...]
+
+_Pairs = list[tuple[str, str]]
+_META = tuple[int, str, _Pairs, _Pairs, list[Any], list[Any]]
+_DECODED: dict[str, type] = {
+    "bool": bool,
+    "int32": int,
+    "int64": int,
+    "timestamp": int,
+    "float32": float,
+    "float64": float,
+    "string": str,
+    "bytes": bytes,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,8 @@ class Pointer:
     @classmethod
     def decode(cls, raw: bytes) -> Pointer:
         """Read it; OnlineError where the format is not ours."""
-        _, flip, generation, epoch, time, *_ = _decode_formatted(raw, "pointer")
+        _, *numbers = _decode_formatted(raw, "pointer", tuple[int, int, int, int, int])
+        flip, generation, epoch, time = numbers
         return cls(flip, generation, epoch, from_micros(time))
 
 
@@ -60,12 +76,12 @@ class Meta:
         keys = tuple(zip(view.join_keys, kinds, strict=True))
         return cls(fingerprint, keys, fields, view.absent_row, view.expired_row)
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[KeyKind, ...]:
         """The kinds of the join keys."""
         return tuple(kind for _, kind in self.keys)
 
-    @property
+    @cached_property
     def dtypes(self) -> tuple[DType, ...]:
         """The dtypes of the fields."""
         return tuple(dtype for _, dtype in self.fields)
@@ -95,17 +111,39 @@ class Meta:
     @classmethod
     def decode(cls, raw: bytes) -> Meta:
         """Read it; OnlineError where the format, a kind or a dtype is not one that this version knows."""
-        _, fingerprint, keys, fields, absent, expired, *_ = _decode_formatted(raw, "meta")
+        _, fingerprint, keys, fields, absent, expired = _decode_formatted(raw, "meta", _META)
         try:
             named = tuple((name, types.parse(dtype)) for name, dtype in fields)
             kinds = tuple((name, KeyKind(kind)) for name, kind in keys)
-        except ValueError as error:
+            meta = cls(fingerprint, kinds, named, (), ())
+            constant = [meta.to_python(msgspec.convert(row, meta._row)) for row in (absent, expired)]
+        except ValueError as error:  # msgspec's is one, too
             raise OnlineError(f"the online meta is not readable ({error}); upgrade skewless") from error
-        meta = cls(fingerprint, kinds, named, (), ())
-        return cls(fingerprint, kinds, named, meta.to_python(absent), meta.to_python(expired))
+        return cls(fingerprint, kinds, named, *constant)
 
-    def to_python(self, row: list[Any]) -> Row:
-        """A decoded row as Python values: timestamps become UTC datetimes."""
+    @cached_property
+    def read_slots(self) -> Callable[[bytes], tuple[int, Row | None, int, Row | None]]:
+        """Read an entity's two slots, with timestamps as integers; msgspec.DecodeError where they are no such."""
+        slots: Any = tuple[int, self._row | None, int, self._row | None]  # type: ignore[name-defined]
+        return msgspec.msgpack.Decoder(slots).decode
+
+    @cached_property
+    def layouts(self) -> dict[int, Layout]:
+        """How the bytes of entities lie whose rows have no null, by their length."""
+        return layouts(self.dtypes)
+
+    @cached_property
+    def _row(self) -> Any:
+        """The type of a row as msgspec takes it."""
+        return tuple[*(_decoded(dtype) for dtype in self.dtypes)]  # type: ignore[misc]
+
+    @property
+    def converts(self) -> bool:
+        """Whether a row that was read is not yet of Python values."""
+        return bool(self._converters)
+
+    def to_python(self, row: Sequence[Any]) -> Row:
+        """A row that was read as Python values: timestamps become UTC datetimes."""
         values = list(row)
         for position, convert in self._converters:
             values[position] = convert(values[position])
@@ -119,29 +157,29 @@ class Meta:
 
 def encode_slots(generation: int, row: bytes, earlier: int = 0, earlier_row: bytes = NIL) -> bytes:
     """Write an entity's two slots, newest first; the rows are packed already."""
-    return pack_array([pack_int(generation), row, pack_int(earlier), earlier_row])
+    return pack_array([pack_generation(generation), row, pack_generation(earlier), earlier_row])
 
 
-def row_at(raw: bytes | None, generation: int) -> list[Any] | None:
-    """Read an entity's row in a generation: the first slot not above it; None where the entity is absent."""
-    if raw is None:
-        return None
-    newest, row, earlier, earlier_row = msgspec.msgpack.decode(raw)
-    found: list[Any] | None = row if newest <= generation else earlier_row if earlier <= generation else None
-    return found
+def _decoded(dtype: DType) -> Any:
+    """The type of a value, or null, as msgspec takes it."""
+    if dtype.element is not None:
+        return list[_decoded(dtype.element)] | None  # type: ignore[misc]
+    return _DECODED[dtype.name] | None
 
 
-def _decode_formatted(raw: bytes, what: str) -> list[Any]:
+def _decode_formatted(raw: bytes, what: str, wanted: Any) -> tuple[Any, ...]:
+    """The elements that are known, of those types; more may stand behind them."""
     try:
-        decoded: list[Any] = msgspec.msgpack.decode(raw)
+        decoded = msgspec.msgpack.decode(raw)
         number = decoded[0]
-    except (msgspec.DecodeError, TypeError, LookupError) as error:
+        if number == FORMAT:
+            known: tuple[Any, ...] = msgspec.convert(decoded[: len(get_args(wanted))], wanted)
+            return known
+    except (msgspec.DecodeError, msgspec.ValidationError, TypeError, LookupError) as error:
         raise OnlineError(
             f"the online {what} is not MessagePack of ours; did something else write the key?"
         ) from error
-    if number != FORMAT:
-        raise OnlineError(
-            f"the online {what} has format {number}, and this skewless reads format {FORMAT}; "
-            "use the version that published it, or publish with this one into another namespace"
-        )
-    return decoded
+    raise OnlineError(
+        f"the online {what} has format {number}, and this skewless reads format {FORMAT}; "
+        "use the version that published it, or publish with this one into another namespace"
+    )

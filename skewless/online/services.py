@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from skewless.errors import NotPublishedError
+from skewless.errors import NotPublishedError, OnlineError
 from skewless.online.codec import pack_array, pack_str
 from skewless.online.connection import Session
 from skewless.online.keys import service_key
@@ -18,11 +18,14 @@ from skewless.plan.repo import Selection
 
 Feature = str | Sequence[str]
 
+_FEATURES = msgspec.msgpack.Decoder(list[str | list[str]])
+
 
 def put_service(redis_url: str, namespace: str, service: str, features: Sequence[Feature]) -> None:
     """Write a service's features; StoreUnavailable when the server does not take it."""
-    with Session(redis_url) as session:
-        session.call("SET", service_key(namespace, service), pack_features(features))
+    key = service_key(namespace, service)
+    with Session(redis_url, key) as session:
+        session.call("SET", key, pack_features(features))
 
 
 def recorded(references: Sequence[str], selections: Sequence[Selection]) -> list[Feature]:
@@ -51,11 +54,19 @@ def _packed(feature: Feature) -> bytes:
     return pack_str(feature) if isinstance(feature, str) else pack_array([*map(pack_str, feature)])
 
 
-def get_service(redis_url: str, namespace: str, service: str) -> list[Feature]:
-    """Read a service's features; NotPublishedError when there is none of that name."""
-    with Session(redis_url) as session:
-        raw = session.call("GET", service_key(namespace, service))
-    if raw is None:
-        raise NotPublishedError(f"no service {service!r} in namespace {namespace!r}; publish its views first")
-    features: list[Feature] = msgspec.msgpack.decode(raw)
-    return features
+def unpack_features(service: str, raw: bytes) -> Sequence[Feature]:
+    """Read a service's features; OnlineError where they are no array of ours."""
+    try:
+        return _FEATURES.decode(raw)
+    except msgspec.DecodeError as error:
+        raise OnlineError(
+            f"the online record of service {service!r} is not readable ({error}); did something else write it? "
+            "Publish one of its views again"
+        ) from error
+
+
+def no_service(namespace: str, service: str) -> NotPublishedError:
+    """There is no record of a service."""
+    return NotPublishedError(
+        f"no service {service!r} in namespace {namespace!r}; publish its views first, or write a feature as view:field"
+    )

@@ -60,8 +60,9 @@ class OnlineState:
 
 def look(redis_url: str, namespace: str, view: str) -> OnlineState:
     """Read a view's state over a connection of its own; StoreUnavailable when the server is away."""
-    with Session(redis_url) as session:
-        return read_state(session, ViewKeys(namespace, view))
+    keys = ViewKeys(namespace, view)
+    with Session(redis_url, keys.pointer) as session:
+        return read_state(session, keys)
 
 
 def read_state(session: Session, keys: ViewKeys) -> OnlineState:

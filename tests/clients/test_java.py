@@ -7,18 +7,22 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from xml.etree import ElementTree
 
 import pytest
 import redis
 
 from skewless.local.port import free_port
+from tests.clients.oracle_rows import Published
 from tests.documents import blocks
 from tests.faults.servers import Server, programs
 from tests.golden_store import NAMESPACE, View, f32
+from tests.redis.security import Certificates
+from tests.redis.topologies import MASTER, Cluster, Sentinels, until
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 JAVA = ROOT / "clients" / "java"
 SOURCES = JAVA / "src" / "test" / "java" / "skewless" / "client"
 PAGE = ROOT / "docs" / "java.md"
-SLOTS = 16384
+T = TypeVar("T", Server, Cluster, Sentinels)
 
 
 def maven(*arguments: str, url: str, **variables: str) -> subprocess.Popen[str]:
@@ -72,6 +76,15 @@ def test_its_tests_pass_on_a_real_server(redis_url: str) -> None:
     cases = json.loads((ROOT / "tests/golden/online/cases.json").read_text("utf-8"))["cases"]
     assert count["CasesTest"] == len(cases)
     assert {report.get("skipped") for report in reports} == {"0"}
+
+
+def test_it_gives_what_the_oracle_says(published: Published, redis_url: str) -> None:
+    variables = {
+        "SKEWLESS_TEST_STORE": "",
+        "SKEWLESS_TEST_NAMESPACE": published.namespace,
+        "SKEWLESS_TEST_CASES": str(published.file),
+    }
+    finish(maven("test", "-Dtest=CasesTest", url=redis_url, **variables))
 
 
 def test_without_a_server_it_says_what_to_set() -> None:
@@ -133,45 +146,15 @@ def test_every_version_is_pinned() -> None:
 
 
 def test_it_reads_over_tls(tmp_path: Path) -> None:
-    certificates(tmp_path)
-    port = free_port()
-    files = [f"tls-{what}-file {tmp_path}/{name}" for what, name in TLS_FILES.items()]
-    options = (
-        f"tls-port {port}",
-        *files,
-        "tls-auth-clients no",
-        "user reader on >p%40ss ~golden:* ~{golden:* +@all",
-    )
-    with running(Server(server_with_tls(), tmp_path / "server", options)):
+    certificates, port = Certificates.make(tmp_path / "certificates"), free_port()
+    user = "user reader on >p%40ss ~golden:* ~{golden:* +@all"
+    with running(Server(server_with_tls(), tmp_path / "server", (*certificates.lines(port), user))):
         base = f"rediss://reader:p%2540ss@127.0.0.1:{port}/0"
-        finish(maven("test", "-Dtest=CasesTest", url=f"{base}?ssl_ca_certs={tmp_path}/ca.crt"))
+        finish(maven("test", "-Dtest=CasesTest", url=f"{base}?ssl_ca_certs={certificates.ca}"))
         refused = maven("test", "-Dtest=CasesTest", url=base)
         output, _ = refused.communicate(timeout=120)
         assert refused.returncode != 0
         assert "unable to find valid certification path" in output
-
-
-TLS_FILES = {"cert": "server.crt", "key": "server.key", "ca-cert": "ca.crt"}
-
-
-def certificates(folder: Path) -> None:
-    """A certificate authority for this test, and a server's certificate for 127.0.0.1."""
-    key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    ca = ["-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca"]
-    server = [
-        "-keyout",
-        "server.key",
-        "-out",
-        "server.crt",
-        "-subj",
-        "/CN=server",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-    ]
-    for names in (ca, [*server, "-addext", "subjectAltName=IP:127.0.0.1"]):
-        subprocess.run(["openssl", "req", "-x509", *key, *names], cwd=folder, check=True, capture_output=True)
 
 
 def server_with_tls() -> str:
@@ -182,110 +165,43 @@ def server_with_tls() -> str:
 
 
 def test_it_reads_from_a_cluster_whose_slots_move_and_connections_break(tmp_path: Path) -> None:
-    with cluster(tmp_path) as nodes:
-        url = "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
-        finish(maven("test", "-Dtest=CasesTest", url=url))
-        with reading(url, tmp_path / "signals"):
-            for _ in range(3):
-                move_slot("{java:reading}:p", nodes)
+    with running(Cluster("valkey-9", tmp_path / "cluster")) as cluster:
+        finish(maven("test", "-Dtest=CasesTest", url=cluster.url))
+        with reading(cluster.url, tmp_path / "signals"):
+            key = "{java:reading}:p"
+            nodes = [
+                cluster.owner(key),
+                *(node for node in cluster.servers if node is not cluster.owner(key)),
+            ]
+            for source, target in zip(nodes, [*nodes[1:], nodes[0]], strict=True):
+                cluster.move(key, source, target, lambda _: time.sleep(0.05))
                 for node in nodes:
                     node.client().execute_command("CLIENT", "KILL", "TYPE", "normal")
                 time.sleep(0.5)
 
 
-def test_it_finds_the_new_master_by_sentinel(tmp_path: Path) -> None:
-    kind = "valkey-9"
-    with ExitStack() as stack:
-        master = stack.enter_context(running(Server(kind, tmp_path / "master")))
-        replica = Server(kind, tmp_path / "replica", (f"replicaof 127.0.0.1 {master.port}",))
-        stack.enter_context(running(replica))
-        options = (
-            f"sentinel monitor main 127.0.0.1 {master.port} 2",
-            "sentinel down-after-milliseconds main 500",
-        )
-        sentinels = [
-            stack.enter_context(
-                running(Server(kind, tmp_path / f"sentinel{number}", options, mode="--sentinel"))
-            )
-            for number in range(3)
-        ]
-        url = (
-            "redis+sentinel://" + ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels) + "/main/0"
-        )
+def test_it_finds_the_new_master_by_sentinels_with_a_user_of_their_own(tmp_path: Path) -> None:
+    user = "user watcher on >its-own +@all allchannels"
+    with running(Sentinels("valkey-9", tmp_path / "sentinels", sentinel_options=[user])) as watched:
+        url = f"{watched.url}?sentinel_username=watcher&sentinel_password=its-own"
         finish(maven("test", "-Dtest=CasesTest", url=url))
-        until(lambda: replica.client().info("replication")["master_link_status"] == "up")
+        master, replica = watched.servers
         with reading(url, tmp_path / "signals"):
             master.client().execute_command("WAIT", 1, 5000)
             master.kill()
-            until(lambda: master_port(sentinels) == replica.port)
+            until(lambda: master_port(watched) == replica.port, "Sentinels name the replica")
 
 
-def master_port(sentinels: Sequence[Server]) -> int:
+def master_port(watched: Sentinels) -> int:
     """The port that every Sentinel names; 0 where they do not agree."""
-    ports = {
-        int(s.client().execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")[1]) for s in sentinels
-    }
+    asked = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
+    ports = {int(sentinel.client().execute_command(*asked)[1]) for sentinel in watched.sentinels}
     return ports.pop() if len(ports) == 1 else 0
 
 
 @contextmanager
-def running(server: Server) -> Iterator[Server]:
+def running(servers: T) -> Iterator[T]:
     try:
-        yield server.start()
+        yield servers.start()
     finally:
-        server.stop()
-
-
-@contextmanager
-def cluster(folder: Path) -> Iterator[list[Server]]:
-    """Three masters, a third of the slots each."""
-    with ExitStack() as stack:
-        nodes = [
-            stack.enter_context(
-                running(
-                    Server(
-                        "valkey-9", folder / str(n), ("cluster-enabled yes", f"cluster-port {free_port()}")
-                    )
-                )
-            )
-            for n in range(3)
-        ]
-        for n, node in enumerate(nodes):
-            first, last = SLOTS * n // 3, SLOTS * (n + 1) // 3 - 1
-            node.client().execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-            for other in nodes[:n]:
-                bus = other.options[1].split()[1]
-                node.client().execute_command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
-        until(lambda: all(_knows_all(node) for node in nodes))
-        yield nodes
-
-
-def _knows_all(node: Server) -> bool:
-    said: list[bytes] = node.client().execute_command("CLUSTER", "INFO").split()
-    return {b"cluster_state:ok", b"cluster_known_nodes:3"} <= set(said)
-
-
-def move_slot(key: str, nodes: Sequence[Server]) -> None:
-    """Move the slot of a key to the next node, key by key, as `CLUSTER SETSLOT` has it."""
-    slot = nodes[0].client().execute_command("CLUSTER", "KEYSLOT", key)
-    ids = [node.client().execute_command("CLUSTER", "MYID") for node in nodes]
-    source = next(
-        n for n, node in enumerate(nodes) if node.client().execute_command("CLUSTER", "COUNTKEYSINSLOT", slot)
-    )
-    target = (source + 1) % len(nodes)
-    moved_from, moved_to = nodes[source].client(), nodes[target].client()
-    moved_to.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
-    moved_from.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
-    while keys := moved_from.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 50):
-        moved_from.execute_command("MIGRATE", "127.0.0.1", nodes[target].port, "", 0, 5000, "KEYS", *keys)
-        time.sleep(0.01)
-    for node in (nodes[target], *nodes):
-        node.client().execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
-
-
-def until(happened: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for something to be so."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
+        servers.stop()

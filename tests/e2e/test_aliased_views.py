@@ -11,11 +11,10 @@ import pytest
 from skewless import jobs
 from skewless.errors import NotPublishedError, UsageError
 from skewless.ledger.events import Kind
-from skewless.online.services import get_service
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from tests.e2e.labels_world import NOON, TRAINING, LabelsWorld, label
-from tests.e2e.world import PAYMENTS, World, hours_ago, minutes, payment
+from tests.e2e.world import PAYMENTS, World, hours_ago, minutes, payment, service_record
 
 ALIASED = (
     PAYMENTS.replace("Entity, Expectation", "Entity, Expectation, FeatureService")
@@ -93,7 +92,7 @@ def test_a_lookup_gives_what_the_view_gives_when_the_key_is_renamed(world: World
     assert store.get_online_features("both", people[:1]).rows[0]["of_payee__amount"] == 200.0
     unnamed = world.workspace.repo.view("recent").aliased("mine", keys={"user_id": "payee"})
     assert store.get_online_features([unnamed], people[:1]).rows[0]["mine__payments"] == 2
-    with pytest.raises(UsageError, match="'of_payee' is looked up by payee; an entity row lacks payee"):
+    with pytest.raises(UsageError, match="'of_payee' is looked up by payee, and an entity lacks one"):
         store.get_online_features(["of_payee:amount"], [{"user_id": 1}])
     with pytest.raises(NotPublishedError, match="'daily' is not published"):
         store.get_online_features(["daily:amount", "of_payee:amount"], people)
@@ -104,7 +103,7 @@ def test_the_command_line_and_other_languages_know_the_alias(world: World) -> No
     ran = world.cli("get", "of_payee:amount", "-e", "payee=2", "--json")
     assert (ran.code, '"of_payee__amount": 200.0' in ran.out) == (0, True), ran.err
     assert "is no integer" in world.cli("get", "both", "-e", "payee=two,user_id=1").err
-    assert get_service(world.settings.redis_url, world.namespace, "both") == [
+    assert service_record(world.settings.redis_url, world.namespace, "both") == [
         "recent:amount",
         ["of_payee:amount", "recent:amount", "user_id", "payee"],
         ["of_payee:payments", "recent:payments", "user_id", "payee"],

@@ -107,6 +107,14 @@ def test_the_readmes_lookup_and_training_rows_work(first: subprocess.CompletedPr
     assert done.returncode == 0, done.stderr
 
 
+def test_the_lookups_of_the_documentation_work(first: subprocess.CompletedProcess[str], demo: Settings):
+    page = ROOT / "docs" / "lookup.md"
+    examples = [block.code for block in blocks(page) if block.info == "python store"]
+    checks = "assert len(answer.columns['transaction_stats__avg_transactions_1h']) == 3\nassert served.generation\n"
+    done = run(demo, "-c", "\n".join([*examples, checks]))
+    assert done.returncode == 0, done.stderr
+
+
 def test_stop_leaves_nothing(first: subprocess.CompletedProcess[str], demo: Settings):
     processes = [service.pid for service in status(demo)]
     run(demo, "-m", "skewless.cli", "stop")

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import msgpack
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -279,3 +280,10 @@ class World:
             text=True,
         )
         return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def service_record(redis_url: str, namespace: str, service: str) -> Any:
+    """A feature service as readers of every language find it; None: there is none."""
+    with Redis.from_url(redis_url) as server:
+        raw = server.get(f"{namespace}:service:{service}")
+    return None if raw is None else msgpack.unpackb(raw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,7 +53,7 @@ class Publisher:
         again: Publication | None = None,
         full: bool = False,
     ) -> Publisher:
-        ours, theirs = PROCESSES.Pipe(duplex=False)
+        ours, theirs = PROCESSES.Pipe()
         where = (stage.redis_url, stage.folder, stage.namespace, revisions, number, at, again, full)
         process = PROCESSES.Process(target=publish_in_process, args=(theirs, *where))
         process.start()
@@ -73,17 +74,20 @@ class Publisher:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def outcome(self) -> Receipt | Failed | None:
-        """Wait until it has ended; None when it was killed."""
+        """Wait until it is done, and end it; None when it was killed before."""
         list(self._said())
+        last = self.heard[-1] if self.heard and isinstance(self.heard[-1], Receipt | Failed) else None
+        if last is not None:
+            with suppress(OSError):  # killed after it was done
+                self.connection.send("end")
         self.process.join(60)
         assert self.process.exitcode in (0, -signal.SIGKILL), f"it ended with {self.process.exitcode}"
         self.connection.close()
-        last = self.heard[-1] if self.heard else None
-        return last if isinstance(last, Receipt | Failed) else None
+        return last
 
     def _said(self) -> Iterator[Step | Receipt | Failed]:
-        """What it says from now on, until it ends."""
-        while True:
+        """What it says from now on, until it is done or killed."""
+        while not (self.heard and isinstance(self.heard[-1], Receipt | Failed)):
             assert self.connection.poll(60), "a publisher says nothing"
             try:
                 self.heard.append(self.connection.recv())
@@ -111,6 +115,7 @@ def publish_in_process(
     except SkewlessError as error:
         code = error.code if isinstance(error, PublishRefused) else None
         connection.send(Failed(type(error).__name__, code, str(error)))
+    connection.recv()  # until then its id is nobody else's, and may be sent signals
 
 
 def _telling(connection: Connection, at: At | None) -> Callable[[Step, int], None]:

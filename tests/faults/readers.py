@@ -23,6 +23,8 @@ from tests.redis.stage import FEATURES, Stage
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pytest", "pandas", "tests.faults.readers", "tests.faults.publishers"])
 
+_ENDED = 2**62  # lookups, of a reader that looks up no more
+
 
 class Outcome(IntFlag):
     """What may come of a lookup."""
@@ -34,12 +36,16 @@ class Outcome(IntFlag):
 
 
 class Bounds(NamedTuple):
-    """What a lookup may give now: a revision from `floor` to `ceiling`, newer than any before in the same era."""
+    """What a lookup may give now: a revision from `floor` to `ceiling`, and none older than before in the same era.
+
+    With `back` a later lookup may give an older one all the same.
+    """
 
     era: int
     floor: int
     ceiling: int
     allowed: int
+    back: int
     over: int
 
 
@@ -75,7 +81,7 @@ class Readers:
 
     def __post_init__(self) -> None:
         allowed = Outcome.ROWS if self.live else Outcome.NOT_PUBLISHED
-        self._shared = PROCESSES.Array("q", Bounds(0, self.live, self.live, allowed, 0))
+        self._shared = PROCESSES.Array("q", Bounds(0, self.live, self.live, allowed, 0, 0))
         self._counts = PROCESSES.Array("q", [0] * (self.threads + self.processes))
         self._tallies: list[Tally] = []
         self._threads: list[threading.Thread] = []
@@ -122,14 +128,15 @@ class Readers:
         """None before this one may be seen any more."""
         self._set(floor=number)
 
-    def allow(self, outcome: Outcome, *, at_least: int | None = None) -> None:
-        """Other outcomes may come from now on; with `at_least`, revisions may go back as far as that."""
+    def allow(self, outcomes: Outcome, *, back_to: int | None = None) -> None:
+        """Only these outcomes may come from now on; with `back_to`, the view may go back as far as that meanwhile."""
         bounds = Bounds(*self._shared[:])
-        self._set(allowed=outcome, era=bounds.era + 1, floor=bounds.floor if at_least is None else at_least)
+        floor = bounds.floor if back_to is None else back_to
+        self._set(allowed=outcomes, era=bounds.era + 1, floor=floor, back=back_to is not None)
 
     def catch_up(self, lookups: int = 3) -> None:
         """Wait until each reader has begun and ended so many lookups since now."""
-        goals = [count + lookups + 1 for count in self._counts[:]]
+        goals = [min(count + lookups + 1, _ENDED) for count in self._counts[:]]
         deadline = time.monotonic() + 60
         while any(count < goal for count, goal in zip(self._counts[:], goals, strict=True)):
             assert time.monotonic() < deadline, f"{self.revisions}: readers stand still: {self._counts[:]}"
@@ -197,8 +204,7 @@ class _Watching:
 
     revisions: Revisions
     shared: Any
-    era: int = -1
-    last: tuple[int, int] = (0, 0)  # flip and revision seen last
+    last: tuple[int, int, int] = (-1, 0, 0)  # era, flip and revision of the last answer
 
     def bounds(self) -> Bounds:
         with self.shared.get_lock():
@@ -206,7 +212,7 @@ class _Watching:
 
     def demand_nothing_more(self, counts: Any, number: int) -> None:
         """Let nobody wait for a reader that has ended."""
-        counts[number] = 2**62
+        counts[number] = _ENDED
 
     def judge(
         self, before: Bounds, answer: Answer | Outcome, users: Sequence[int]
@@ -235,10 +241,10 @@ class _Watching:
         number = self.revisions.number(served.snapshot_time)
         if before.era == after.era and not before.floor <= number <= after.ceiling:
             return f"revision {number} where {before.floor} to {after.ceiling} may come"
-        last, era = self.last, self.era
-        self.last, self.era = (served.flip, number), after.era
-        if before.era == after.era == era and (served.flip, number) < last:
-            return f"flip and revision {served.flip, number} after {last}"
+        last, self.last = self.last, (before.era, served.flip, number)
+        same = before.era == after.era == last[0] and not before.back
+        if same and (served.flip < last[1] or number < last[2]):
+            return f"flip and revision {served.flip, number} after {last[1:]}"
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -20,19 +19,25 @@ from skewless.local.port import free_port
 
 # Debian's redis-tools brings the whole server, under the name of its checking tool, and starts no service.
 _REDIS = ("redis-server", "redis-check-rdb")
-_DEFAULTS = ("bind 127.0.0.1", 'save ""', "appendonly no", "maxmemory-policy noeviction", "daemonize no")
+_BROUGHT = Path(__file__).parents[2] / ".skewless" / "servers"  # by scripts/servers.sh
+_DEFAULTS = (
+    "bind 127.0.0.1",
+    'save ""',
+    "appendonly no",
+    "maxmemory-policy noeviction",
+    "daemonize no",
+    "repl-diskless-sync-delay 0",
+)
 _PATIENCE = 30.0
 
 
 @cache
 def programs() -> dict[str, Path]:
-    """The servers to be had here, by name and major version: {"valkey-9": ..., "redis-7": ...}.
-
-    `TESTS_SERVERS` has more programs, separated by colons.
-    """
-    named = [Path(found) for name in _REDIS if (found := shutil.which(name))][:1]
-    named += [Path(item) for item in os.environ.get("TESTS_SERVERS", "").split(":") if item]
-    return {_kind(program): program for program in (valkey.binary(), *named)}
+    """The servers to be had here, by name and major version: {"valkey-9": ..., "redis-7": ...}."""
+    installed = [Path(found) for name in _REDIS if (found := shutil.which(name))][:1]
+    return {
+        _kind(program): program for program in (valkey.binary(), *installed, *_BROUGHT.glob("*-server-*"))
+    }
 
 
 def _kind(program: Path) -> str:

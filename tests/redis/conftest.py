@@ -14,4 +14,4 @@ from tests.redis.stage import Stage
 def stage(redis_url: str, tmp_path: Path) -> Iterator[Stage]:
     made = Stage(redis_url, tmp_path)
     yield made
-    made.reader.close()
+    made.close()

@@ -6,11 +6,13 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import redis
 
 from skewless import types
 from skewless.errors import DataError
@@ -73,6 +75,11 @@ class Stage:
         )
         self.reader = OnlineReader(self.redis_url, self.namespace)
 
+    @cached_property
+    def server(self) -> redis.Redis:
+        """A client of the server, which the URL names itself."""
+        return redis.Redis.from_url(self.redis_url, protocol=2)
+
     def built(self, snapshot_time: datetime, rows: int, revision: str | None = None) -> Publication:
         """Enter a revision as built and passed."""
         revision = revision or str(uuid.uuid4())
@@ -106,6 +113,12 @@ class Stage:
                 raise DataError(f"there is no {asked}") from error
 
         return read
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.reader.close()
+        if "server" in vars(self):
+            self.server.close()
 
     def publish_rows(self, rows: list[tuple[Any, ...]], snapshot_time: datetime, **how: Any) -> Receipt:
         """Build and publish these rows."""
@@ -141,7 +154,7 @@ class Stage:
     def raw_keys(self) -> set[str]:
         """Every key of the view on the server, without the tag."""
         tag = self.place.keys.tag
-        found = self.reader._client.scan_iter(match=tag + "*", count=1000)
+        found = self.server.scan_iter(match=tag + "*", count=1000)
         return {key.decode().removeprefix(tag) for key in found}
 
     def epochs(self) -> set[int]:
@@ -152,11 +165,11 @@ class Stage:
     def snapshot_of_server(self) -> dict[str, bytes]:
         """The view's keys as a file of the server would have them."""
         tag = self.place.keys.tag
-        return {key: self.reader._client.dump(tag + key) for key in self.raw_keys()}
+        return {key: self.server.dump(tag + key) for key in self.raw_keys()}
 
     def restore_server(self, keys: dict[str, bytes]) -> None:
         """Bring the view's keys back as they were, and nothing else; alive comes back without its expiry."""
-        tag, server = self.place.keys.tag, self.reader._client
+        tag, server = self.place.keys.tag, self.server
         for key in self.raw_keys():
             server.delete(tag + key)
         for key, value in keys.items():

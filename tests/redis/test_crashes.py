@@ -125,7 +125,7 @@ def test_whoever_saw_another_pointer_is_refused(stage: Stage) -> None:
 
     old = stage.state().flip
     stage.publish_mark(3, ago(hours=3))
-    with Session(stage.redis_url) as session:
+    with Session(stage.redis_url, stage.place.keys.pointer) as session:
         for script in ("rollback", "expire"):
             with pytest.raises(PublishRefused) as refused:
                 run(session, script, stage.place.keys, old, 0, "[]")

@@ -19,7 +19,7 @@ def shown_reader(stage: Stage) -> Any:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, "docs/online-format.md", "exec"), names)
-    return names["Reader"](stage.reader._client, stage.namespace, "stats")
+    return names["Reader"](stage.server, stage.namespace, "stats")
 
 
 def test_the_reader_of_the_page_reads_what_is_published(stage: Stage) -> None:

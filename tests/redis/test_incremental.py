@@ -192,9 +192,9 @@ def test_a_tombstone_that_a_reader_would_not_see_stops_the_publish(stage: Stage)
 
     def meddle(step: Step, rows: int) -> None:
         if step is Step.WRITTEN:
-            stage.reader._client.set(key, before)
+            stage.server.set(key, before)
 
-    before = stage.reader._client.get(key)
+    before = stage.server.get(key)
     with pytest.raises(OnlineError, match="a reader would get"):
         publish(stage, {0: FIRST[0], 1: FIRST[1], 3: FIRST[3]}, progress=meddle)
     assert read(stage, 6) == FIRST
@@ -206,10 +206,10 @@ def test_a_live_row_that_a_rollback_would_not_find_stops_the_publish(stage: Stag
 
     def meddle(step: Step, rows: int) -> None:
         if step is Step.WRITTEN:
-            new, row, *_ = msgspec.msgpack.decode(stage.reader._client.get(key))
+            new, row, *_ = msgspec.msgpack.decode(stage.server.get(key))
             assert new == 2
             rows_of_two = [msgspec.msgpack.encode(each) for each in (row, [8, 0.5, "a"])]
-            stage.reader._client.set(key, encode_slots(2, rows_of_two[0], 1, rows_of_two[1]))
+            stage.server.set(key, encode_slots(2, rows_of_two[0], 1, rows_of_two[1]))
 
     with pytest.raises(
         OnlineError, match=r"a reader would get \(8, 0.5, 'a'\) for '0', and the row is \(1, "

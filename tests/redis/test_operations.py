@@ -139,7 +139,7 @@ def test_a_snapshot_expires_at_its_instant(redis_url: str, tmp_path: Path) -> No
     stage.publish_mark(1, snapshot_time, users=5)
     gone_at = snapshot_time + timedelta(hours=2)
     micros = round(gone_at.timestamp() * 1_000_000)
-    assert stage.reader._client.pexpiretime(stage.place.keys.alive) == -(-micros // 1000) - 1
+    assert stage.server.pexpiretime(stage.place.keys.alive) == -(-micros // 1000) - 1
     assert stage.marks(5) == {1}
     time.sleep(max(0.0, (gone_at - datetime.now(UTC)).total_seconds()) + 0.002)
     assert stage.marks(5) == {None}
@@ -161,9 +161,9 @@ def full(stage: Stage) -> Iterator[Stage]:
     """Two generations on a server without a free byte."""
     stage.publish_mark(1, ago(hours=5))
     stage.publish_mark(2, ago(hours=4))
-    stage.reader._client.config_set("maxmemory", 1)
+    stage.server.config_set("maxmemory", 1)
     yield stage
-    stage.reader._client.config_set("maxmemory", 0)
+    stage.server.config_set("maxmemory", 0)
 
 
 def test_rollback_works_on_a_full_server(full: Stage) -> None:

@@ -175,7 +175,7 @@ def test_the_flip_itself_refuses_a_publisher_that_was_ended(stage: Stage) -> Non
 
 def test_what_an_ended_publisher_still_writes_is_swept_later(stage: Stage) -> None:
     stage.publish_mark(1, ago(hours=9))
-    server = stage.reader._client
+    server = stage.server
     server.set(stage.place.keys.entity(2, "late"), b"x")  # of a publisher that nobody knows of any more
     server.hset(stage.place.keys.state, "top", 2)
     for mark in (2, 3):
@@ -225,14 +225,14 @@ def test_an_empty_revision_that_was_accepted_is_published(stage: Stage) -> None:
 def configured(stage: Stage) -> Iterator[Stage]:
     """A stage whose test may change the server's configuration."""
     names = ("maxmemory", "maxmemory-policy")
-    before = {name: stage.reader._client.config_get(name)[name] for name in names}
+    before = {name: stage.server.config_get(name)[name] for name in names}
     yield stage
     for name, value in before.items():
-        stage.reader._client.config_set(name, value)
+        stage.server.config_set(name, value)
 
 
 def test_a_server_that_evicts_is_refused(configured: Stage) -> None:
-    configured.reader._client.config_set("maxmemory-policy", "allkeys-lru")
+    configured.server.config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(
         StoreUnavailable, match=r"maxmemory-policy allkeys-lru.*CONFIG SET maxmemory-policy noeviction"
     ):
@@ -245,12 +245,12 @@ def test_a_write_that_the_server_refuses_fails_the_publish(configured: Stage) ->
 
     def full(step: Step, rows: int) -> None:
         if step is Step.DESCRIBED:
-            configured.reader._client.config_set("maxmemory", 1)
+            configured.server.config_set("maxmemory", 1)
 
     with pytest.raises(StoreUnavailable, match="is full; give it memory"):
         configured.publish_mark(2, ago(hours=2), progress=full)
     assert configured.marks() == {1}
-    configured.reader._client.config_set("maxmemory", 0)
+    configured.server.config_set("maxmemory", 0)
     configured.publish_mark(3, ago(hours=2))
     assert configured.marks() == {3}
 
@@ -277,10 +277,10 @@ def test_a_connection_that_is_lost_ends_the_publish_for_good(stage: Stage) -> No
 
     def cut(step: Step, rows: int) -> None:
         if step is Step.DESCRIBED:
-            mine = stage.reader._client.client_id()
-            for other in stage.reader._client.client_list():
+            mine = stage.server.client_id()
+            for other in stage.server.client_list():
                 if int(other["id"]) != mine:
-                    stage.reader._client.client_kill_filter(_id=other["id"])
+                    stage.server.client_kill_filter(_id=other["id"])
 
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         stage.publish_mark(2, ago(hours=2), progress=cut)
@@ -291,11 +291,11 @@ def test_a_connection_that_is_lost_ends_the_publish_for_good(stage: Stage) -> No
 
 def test_every_connection_is_made_before_a_publish_is_opened(redis_url: str, tmp_path: Path) -> None:
     stage = Stage(f"{redis_url}?client_name={uuid.uuid4().hex}", tmp_path)
-    name = stage.reader._client.client_getname()
+    name = stage.server.client_getname()
     seen: dict[Step, set[str]] = {}
 
     def count(step: Step, rows: int) -> None:
-        seen[step] = {other["id"] for other in stage.reader._client.client_list() if other["name"] == name}
+        seen[step] = {other["id"] for other in stage.server.client_list() if other["name"] == name}
 
     stage.publish_mark(1, ago(hours=1), progress=count)
     assert len(seen[Step.OPENED]) == 3  # the publisher's two, and the one that counts
@@ -340,7 +340,7 @@ def test_rows_that_a_reader_would_get_otherwise_stop_the_publish(stage: Stage) -
 
     def spoil(step: Step, rows: int) -> None:
         if step is Step.WRITTEN:
-            server, keys = stage.reader._client, stage.place.keys
+            server, keys = stage.server, stage.place.keys
             server.set(keys.entity(2, "1"), server.get(keys.entity(1, "1")))
 
     with pytest.raises(OnlineError, match=r"a reader would get \(1, .* for '1', and the row is \(2, "):
@@ -350,7 +350,7 @@ def test_rows_that_a_reader_would_get_otherwise_stop_the_publish(stage: Stage) -
 
 @pytest.mark.parametrize("url", ["http://localhost:6379", "redis://localhost:port/0", "localhost:6379"])
 def test_an_address_that_is_none_is_explained(url: str) -> None:
-    for connect in (Session, lambda url: OnlineReader(url, "n")):
+    for connect in (lambda url: Session(url, "any"), lambda url: OnlineReader(url, "n")):
         with pytest.raises(
             UsageError, match=r"the online store's URL is wrong: .*; write it as redis://host:6379/0"
         ):
@@ -358,9 +358,9 @@ def test_an_address_that_is_none_is_explained(url: str) -> None:
 
 
 def test_a_session_never_connects_again(stage: Stage) -> None:
-    with Session(stage.redis_url) as session:
+    with Session(stage.redis_url, stage.place.keys.pointer) as session:
         mine = session.call("CLIENT", "ID")
-        stage.reader._client.client_kill_filter(_id=mine)
+        stage.server.client_kill_filter(_id=mine)
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
             session.call("PING")
         with pytest.raises(StoreUnavailable, match="the connection was lost before"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,12 +18,13 @@ from skewless import types
 from skewless.errors import NotPublishedError, OnlineError, UsageError
 from skewless.model import Entity, FeatureView, Field
 from skewless.online.codec import pack_int
+from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind, ViewKeys
-from skewless.online.lookup import Lookup
+from skewless.online.lookup import Lookup, Naming
 from skewless.online.operations import expire
 from skewless.online.reader import OnlineReader
 from skewless.online.records import Meta, Pointer, encode_slots
-from skewless.online.services import get_service, put_service
+from skewless.online.services import put_service
 from skewless.settings import Settings
 from skewless.store import FeatureStore
 from tests.redis.stage import SOURCE, USER, Stage, ago
@@ -120,10 +124,8 @@ def test_nan_is_canonical_whatever_it_was(redis_url: str, tmp_path: Path, narrow
     )
     stage = Stage(redis_url, tmp_path, view)
     stage.publish_rows([(1, float32(narrow), float64(wide))], ago(hours=1))
-    raw = stage.reader._client.get(stage.place.keys.entity(1, "1"))
-    assert raw == bytes.fromhex(
-        "94 d30000000000000001 92 ca7fc00000 cb7ff8000000000000 d30000000000000000 c0"
-    )
+    raw = stage.server.get(stage.place.keys.entity(1, "1"))
+    assert raw == bytes.fromhex("94 ce00000001 92 ca7fc00000 cb7ff8000000000000 ce00000000 c0")
 
 
 def test_a_lookup_of_thousands_goes_in_chunks_and_keeps_its_order(stage: Stage) -> None:
@@ -176,7 +178,8 @@ def row(*slots: Any) -> bytes:
 
 def looked_up(*rounds: list[list[bytes | None]], users: int = 1) -> Lookup:
     """A lookup that was answered with these rounds of replies."""
-    lookup = Lookup(ViewKeys("n", "stats"), [{"user_id": user} for user in range(users)])
+    entities = Entities.of([{"user_id": user} for user in range(users)])
+    lookup = Lookup(ViewKeys("n", "stats"), entities, [Naming("stats")])
     for replies in rounds:
         assert not lookup.settled
         assert len(lookup.commands()) == len(replies)
@@ -206,14 +209,14 @@ def test_of_two_slots_the_first_not_above_the_pointer_counts(
 ) -> None:
     lookup = looked_up(*opening(1, 5, 5), [[pointer(1, 5, 5), pack_int(1), raw]])
     assert lookup.settled
-    assert lookup.rows == [expected]
+    assert lookup.settled_slots.rows() == [expected]
 
 
 @pytest.mark.parametrize("alive", [None, pack_int(2)])
 def test_without_alive_or_with_another_flip_the_view_is_expired(alive: bytes | None) -> None:
     lookup = looked_up(*opening(), [[pointer(1, 1, 1), alive, row(1, 10)]])
-    assert lookup.rows == [(-1,)]
-    assert not lookup.live
+    assert lookup.settled_slots.rows() == [(-1,)]
+    assert not lookup.settled_slots.live
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,7 @@ def test_chunks_that_disagree_are_read_again(second: list[bytes | None]) -> None
     assert not lookup.settled
     assert [len(command) for command in lookup.commands()] == [503, 4]
     lookup.accept([[*first, *[row(1, 10)] * 500], [*first, row(1, 10)]])
-    assert lookup.rows == [(10,)] * 501
+    assert lookup.settled_slots.rows() == [(10,)] * 501
 
 
 def test_a_new_epoch_is_read_again_with_its_own_meta() -> None:
@@ -278,9 +281,13 @@ def test_views_are_read_together_each_with_its_own_keys(stage: Stage, tmp_path: 
 @pytest.mark.parametrize(
     ("features", "entity", "message"),
     [
-        (["stats"], {"user_id": 1}, "'stats' names no feature; write it as view:field"),
+        (["stats:"], {"user_id": 1}, "'stats:' names no feature; write it as view:field"),
         (["stats:marc"], {"user_id": 1}, r"'stats' has no field 'marc' \(did you mean 'mark'\?\)"),
-        (["stats:mark"], {"user": 1}, "'stats' is looked up by user_id; an entity row lacks user_id"),
+        (
+            ["stats:mark"],
+            {"user": 1},
+            "'stats' is looked up by user_id, and an entity lacks one of them: {'user': 1}",
+        ),
         (["stats:mark"], {"user_id": "1"}, "join key value '1' is no integer"),
         (["stats:mark"], {"user_id": True}, "join key value True is no integer"),
         (["stats:mark"], {"user_id": 1.0}, "join key value 1.0 is no integer"),
@@ -305,6 +312,105 @@ def test_a_view_alone_is_asked_for_without_a_list(stage: Stage, settings: Settin
 
 def test_a_services_features_are_there_for_other_languages(stage: Stage) -> None:
     put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark", "stats:word"])
-    assert get_service(stage.redis_url, stage.namespace, "fraud") == ["stats:mark", "stats:word"]
+    stage.publish_mark(7, ago(hours=1), users=3)
+    assert stage.reader.get(["fraud"], {"user_id": 1}) == [
+        {"user_id": 1, "stats__mark": 7, "stats__word": "w7"}
+    ]
+    put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark"])
+    assert stage.reader.get(["fraud"], {"user_id": 1}) == [{"user_id": 1, "stats__mark": 7}]
     with pytest.raises(NotPublishedError, match="no service 'x'"):
-        get_service(stage.redis_url, stage.namespace, "x")
+        stage.reader.get(["x"], {"user_id": 1})
+
+
+def lone_store(stage: Stage, tmp_path: Path) -> FeatureStore:
+    """A store of an application, which has no definitions."""
+    return FeatureStore(tmp_path / "none", redis_url=stage.redis_url, namespace=stage.namespace)
+
+
+def test_an_application_without_definitions_asks_for_features_and_services(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark"])
+    store = lone_store(stage, tmp_path)
+    found = {"stats__mark": [7, None]}
+    assert store.get_online_features("fraud", {"user_id": [1, 9]}).columns == found
+    assert store.get_online_features("stats:mark", [{"user_id": 1}, {"user_id": 9}]).columns == found
+    assert store.parse_entity("fraud", {"user_id": "1"}) == {"user_id": 1}
+    with pytest.raises(UsageError, match="none"):
+        store.get_online_features("frauds", {"user_id": 1})
+    store.close()
+
+
+def test_asyncio_looks_up_the_same_in_one_loop_and_in_the_next(stage: Stage, tmp_path: Path) -> None:
+    stage.publish_mark(7, ago(hours=1), users=30)
+    store = lone_store(stage, tmp_path)
+
+    async def several() -> list[Any]:
+        asked = [store.get_online_features_async("stats:mark", {"user_id": user}) for user in range(30)]
+        found = [answer.rows[0]["stats__mark"] for answer in await asyncio.gather(*asked)]
+        with pytest.raises(NotPublishedError):
+            await store.get_online_features_async("other:mark", {"user_id": 1})
+        await store.aclose()
+        return found
+
+    assert asyncio.run(several()) == [7] * 30
+    assert asyncio.run(several()) == [7] * 30
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [
+        {"user_id": 1},
+        [{"user_id": 1}],
+        {"user_id": [1]},
+        {"user_id": (1,)},
+        {"user_id": np.array([1])},
+        {"user_id": pa.array([1])},
+        {"user_id": np.int64(1)},
+    ],
+    ids=["one", "rows", "list", "tuple", "numpy", "arrow", "numpy scalar"],
+)
+def test_entities_come_in_many_forms(stage: Stage, entities: Any) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    answer = stage.reader.read(["stats:mark"], entities)
+    assert answer.rows == [{"user_id": 1, "stats__mark": 7}]
+    assert answer.numpy()["stats__mark"].tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("entities", "message"),
+    [
+        (7, "7 is no entity; an entity is a dict"),
+        (["a"], "'a' is no entity"),
+        ({"user_id": [1, 2], "note": [1]}, "not of one length: user_id has 2, note has 1"),
+        ({"user_id": [1], "note": "x"}, "not of one length: user_id has 1, note is 'x'"),
+        ({"user": [1]}, r"an entity lacks one of them: there are user"),
+    ],
+)
+def test_what_are_no_entities_is_told(stage: Stage, entities: Any, message: str) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    with pytest.raises(UsageError, match=message):
+        stage.reader.read(["stats:mark"], entities)
+
+
+def test_a_connection_that_was_lost_is_made_again_once(stage: Stage) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    assert stage.marks(3) == {7}
+    for client in stage.server.client_list():
+        if client["id"] != str(stage.server.client_id()):
+            stage.server.client_kill_filter(_id=client["id"])
+    assert stage.marks(3) == {7}
+
+
+def test_a_view_may_get_other_join_keys(stage: Stage, tmp_path: Path) -> None:
+    stage.publish_mark(7, ago(hours=2), users=3)
+    assert stage.marks(3) == {7}
+    people = Entity(name="person", join_keys=["name"])
+    renamed = replace(stage.view, entities=[people])
+    other = Stage(stage.redis_url, tmp_path / "other", renamed, (pa.string(),), stage.namespace)
+    other.publish_rows([("Ann", 8, 0.5, "a")], ago(hours=1))
+    with pytest.raises(UsageError, match="'stats' is looked up by name"):
+        stage.reader.get(["stats:mark"], {"user_id": 1})
+    assert stage.reader.get(["stats:mark"], {"name": "Ann"}) == [{"name": "Ann", "stats__mark": 8}]
+    other.close()

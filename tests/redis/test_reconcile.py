@@ -42,7 +42,7 @@ def test_a_lost_pointer_is_entered_once_and_the_next_publish_goes_on(stage: Stag
 
 def test_rows_that_outlived_their_pointer_are_swept(stage: Stage) -> None:
     stage.publish_mark(1, ago(hours=5))
-    stage.reader._client.delete(stage.place.keys.pointer)
+    stage.server.delete(stage.place.keys.pointer)
     stage.publish_mark(2, ago(hours=4))
     assert stage.epochs() == {2}
 
@@ -88,7 +88,7 @@ def test_a_flip_grows_when_the_servers_clock_went_back(stage: Stage) -> None:
 
 
 def test_a_foreign_value_in_our_keys_is_named(stage: Stage) -> None:
-    stage.reader._client.set(stage.place.keys.pointer, b"hello")
+    stage.server.set(stage.place.keys.pointer, b"hello")
     with pytest.raises(PublishRefused, match="its pointer is of another format, or not ours"):
         hold(stage.place)
     with pytest.raises(OnlineError, match="pointer is not MessagePack of ours"):

@@ -30,7 +30,7 @@ EVENTS = encode_events([Event(kind=Kind.PUBLISHED, event_id="told", generation=1
 
 @pytest.fixture(scope="module")
 def session(redis_url: str) -> Any:
-    with Session(redis_url) as opened:
+    with Session(redis_url, "any") as opened:
         yield opened
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from skewless.errors import Problem, SetupError, UsageError
 from skewless.settings import Settings, load_settings
 from skewless.workspace import Workspace
 
-# A page says "unreachable" rather than make a person wait; these win over the connection's own.
+# A page says "unreachable" rather than make a person wait; these win over others, for the last of a name counts.
 _QUICK = "socket_connect_timeout=1&socket_timeout=2"
 
 
@@ -54,6 +53,5 @@ def impatient(settings: Settings) -> Settings:
     >>> impatient(load_settings(redis_url="redis://127.0.0.1:6380/0")).redis_url
     'redis://127.0.0.1:6380/0?socket_connect_timeout=1&socket_timeout=2'
     """
-    parts = urlsplit(settings.redis_url)
-    query = "&".join(filter(None, (parts.query, _QUICK)))
-    return settings.model_copy(update={"redis_url": urlunsplit(parts._replace(query=query))})
+    url = settings.redis_url
+    return settings.model_copy(update={"redis_url": f"{url}{'&' if '?' in url else '?'}{_QUICK}"})

@@ -1,0 +1,141 @@
+package skewless
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+const format = 1
+
+// pointer says which generation of a view is live, and in which epoch its rows are.
+type pointer struct {
+	flip, generation, epoch, snapshotTime int64
+}
+
+// meta says how the rows of an epoch are to be read; it never changes.
+type meta struct {
+	keys            []joinKey
+	fields          []field
+	absent, expired []byte // rows
+}
+
+type field struct{ name, dtype string }
+
+func decodePointer(raw []byte) (found pointer, err error) {
+	_, raw, err = formatted(raw, 5)
+	for _, number := range []*int64{&found.flip, &found.generation, &found.epoch, &found.snapshotTime} {
+		if err == nil {
+			*number, raw, err = msgp.ReadInt64Bytes(raw)
+		}
+	}
+	return found, err
+}
+
+func decodeMeta(raw []byte) (*meta, error) {
+	found := &meta{}
+	_, raw, err := formatted(raw, 6)
+	if err == nil {
+		raw, err = msgp.Skip(raw) // the fingerprint
+	}
+	if err == nil {
+		raw, err = eachPair(raw, func(name, kind string) error {
+			found.keys = append(found.keys, joinKey{name, kind})
+			if kind != "string" && kind != "integer" {
+				return fmt.Errorf("join key %s is of a kind %q, which this reader does not know; update it", name, kind)
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		raw, err = eachPair(raw, func(name, dtype string) error {
+			found.fields = append(found.fields, field{name, dtype})
+			if columns[dtype] == nil {
+				return fmt.Errorf("field %s is of a dtype %q, which this reader does not know; update it", name, dtype)
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		found.absent = raw
+		found.expired, err = msgp.Skip(raw)
+	}
+	return found, err
+}
+
+func (m *meta) names() []string {
+	names := make([]string, len(m.fields))
+	for i, field := range m.fields {
+		names[i] = field.name
+	}
+	return names
+}
+
+// position gives a field's place in a row; -1 where there is none of that name.
+func (m *meta) position(name string) int {
+	for i, field := range m.fields {
+		if field.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// formatted reads the format in front of an array, and refuses others than ours before all else.
+func formatted(raw []byte, least uint32) (uint32, []byte, error) {
+	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
+	if err != nil {
+		return size, raw, err
+	}
+	number, raw, err := msgp.ReadInt64Bytes(raw)
+	switch {
+	case err != nil:
+	case number != format:
+		err = fmt.Errorf("it is of format %d, and this reader knows format %d; update it", number, format)
+	case size < least:
+		err = fmt.Errorf("it has %d elements instead of %d", size, least)
+	}
+	return size, raw, err
+}
+
+func eachPair(raw []byte, take func(first, second string) error) ([]byte, error) {
+	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
+	for i := uint32(0); i < size && err == nil; i++ {
+		var pair []string
+		if pair, raw, err = readStrings(raw); err == nil {
+			if len(pair) != 2 {
+				return raw, errors.New("what should be pairs of names has other sizes")
+			}
+			err = take(pair[0], pair[1])
+		}
+	}
+	return raw, err
+}
+
+func readStrings(raw []byte) ([]string, []byte, error) {
+	list, rest, err := listOf(readString)(raw)
+	if err == nil && list.Null != nil {
+		err = errors.New("a name is null")
+	}
+	return list.Values, rest, err
+}
+
+// rowAt gives an entity's row in a generation, from its slots; nil where it has none.
+func rowAt(slots []byte, generation int64) ([]byte, error) {
+	size, rest, err := msgp.ReadArrayHeaderBytes(slots)
+	for ; size >= 2 && err == nil; size -= 2 {
+		var number int64
+		if number, rest, err = msgp.ReadInt64Bytes(rest); err != nil {
+			break
+		}
+		if number <= generation {
+			if msgp.IsNil(rest) {
+				return nil, nil
+			}
+			return rest, nil
+		}
+		rest, err = msgp.Skip(rest)
+	}
+	return nil, err
+}

@@ -1,0 +1,128 @@
+package skewless
+
+import (
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Vector is a column of values, or the value of an array feature.
+type Vector[T any] struct {
+	Values []T    // the zero value where null
+	Null   []bool // nil where none is null
+}
+
+// IsNull tells whether the value at a position is null.
+func (v Vector[T]) IsNull(i int) bool { return v.Null != nil && v.Null[i] }
+
+// column takes the values of one field, row by row, from MessagePack.
+type column interface {
+	// set reads the value in front of raw, and gives what is behind it.
+	set(row int, raw []byte) ([]byte, error)
+	value(row int) any
+	dtype() string
+}
+
+type reader[T any] func(raw []byte) (T, []byte, error)
+
+// typed is the column of one dtype, whose values Go has as T.
+type typed[T any] struct {
+	Vector[T]
+	name string
+	read reader[T]
+}
+
+const null = 0xc0
+
+func (c *typed[T]) set(row int, raw []byte) (rest []byte, err error) {
+	if len(raw) > 0 && raw[0] == null {
+		if c.Null == nil {
+			c.Null = make([]bool, len(c.Values))
+		}
+		c.Null[row] = true
+		return raw[1:], nil
+	}
+	c.Values[row], rest, err = c.read(raw)
+	return rest, err
+}
+
+func (c *typed[T]) value(row int) any {
+	if c.IsNull(row) {
+		return nil
+	}
+	return c.Values[row]
+}
+
+func (c *typed[T]) dtype() string { return c.name }
+
+// columns makes a column of some rows for each dtype.
+var columns = map[string]func(rows int) column{}
+
+func init() {
+	register("bool", msgp.ReadBoolBytes)
+	register("int32", msgp.ReadInt32Bytes)
+	register("int64", msgp.ReadInt64Bytes)
+	register("float32", msgp.ReadFloat32Bytes)
+	register("float64", readFloat64)
+	register("string", readString)
+	register("bytes", readBytes)
+	register("timestamp", readTimestamp)
+}
+
+func register[T any](name string, read reader[T]) {
+	columns[name] = maker(name, read)
+	list := "array<" + name + ">"
+	columns[list] = maker(list, listOf(read))
+}
+
+func maker[T any](name string, read reader[T]) func(rows int) column {
+	return func(rows int) column {
+		return &typed[T]{Vector[T]{Values: make([]T, rows)}, name, read}
+	}
+}
+
+func listOf[T any](read reader[T]) reader[Vector[T]] {
+	return func(raw []byte) (Vector[T], []byte, error) {
+		n, rest, err := msgp.ReadArrayHeaderBytes(raw)
+		if err == nil && int(n) > len(rest) { // an element has a byte at least
+			err = msgp.ErrShortBytes
+		}
+		if err != nil {
+			return Vector[T]{}, raw, err
+		}
+		list := typed[T]{Vector: Vector[T]{Values: make([]T, n)}, read: read}
+		for i := 0; i < int(n) && err == nil; i++ {
+			rest, err = list.set(i, rest)
+		}
+		return list.Vector, rest, err
+	}
+}
+
+// readFloat64 is strict where the library also takes a float32.
+func readFloat64(raw []byte) (float64, []byte, error) {
+	if found := msgp.NextType(raw); found == msgp.Float32Type {
+		return 0, raw, msgp.TypeError{Method: msgp.Float64Type, Encoded: found}
+	}
+	return msgp.ReadFloat64Bytes(raw)
+}
+
+var errText = errors.New("a string is not UTF-8")
+
+func readString(raw []byte) (string, []byte, error) {
+	text, rest, err := msgp.ReadStringBytes(raw)
+	if err == nil && !utf8.ValidString(text) {
+		err = errText
+	}
+	return text, rest, err
+}
+
+func readBytes(raw []byte) ([]byte, []byte, error) {
+	return msgp.ReadBytesBytes(raw, []byte{})
+}
+
+func readTimestamp(raw []byte) (time.Time, []byte, error) {
+	micros, rest, err := msgp.ReadInt64Bytes(raw)
+	return time.UnixMicro(micros).UTC(), rest, err
+}
