@@ -38,7 +38,8 @@ final class Connection implements AutoCloseable {
     private boolean closed;
 
     /** Connects; Unavailable where that is not possible. */
-    Connection(Endpoint endpoint, Options options) {
+    Connection(Endpoint endpoint, Options given) {
+        Options options = endpoint.over(given);
         client = Client.of(endpoint, options);
         address = endpoint.address();
         timeout = options.commandTimeout();
