@@ -11,8 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +22,8 @@ from urllib.parse import urlsplit
 from skewless.timeline import to_micros
 from skewless.types import DType
 from tests.clients.golden import float_bits
+from tests.documents import ROOT
 
-ROOT = Path(__file__).parents[2]
 FEATURES = "/v1/features"
 _PATIENCE = 60.0
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -125,14 +124,6 @@ def serving(redis_url: str, namespace: str, folder: Path, *options: str) -> Iter
     finally:
         process.terminate()
         process.communicate(timeout=_PATIENCE)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it does, without counting on how fast this machine is."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in 30 s"
-        time.sleep(0.02)
 
 
 def told(dtype: DType, value: Any) -> Any:

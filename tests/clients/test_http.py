@@ -20,10 +20,14 @@ from skewless.model import FeatureView, Field
 from skewless.online.services import put_service
 from skewless.timeline import to_micros
 from tests.clients.golden import CASES, NAMESPACE, entities_of, load_store, rows_of
-from tests.clients.serving import ROOT, Service, eventually, serving, told
+from tests.clients.oracle_rows import Published
+from tests.clients.serving import Service, serving, told
 from tests.clients.test_python import DTYPES
-from tests.documents import blocks
+from tests.corpus import corpus
+from tests.documents import ROOT, blocks
 from tests.redis.stage import SOURCE, USER, Stage, ago
+from tests.redis.topologies import until
+from tests.spark.corpus_store import definition
 
 RIGHT = [case for case in CASES if "rows" in case]
 WRONG = [case for case in CASES if "error" in case]
@@ -102,6 +106,22 @@ def test_what_is_wrong_is_told(case: dict[str, Any], golden: Service) -> None:
     assert all(text in problem["detail"] for text in case["mentions"])
 
 
+def test_it_gives_what_the_oracle_says(published: Published, redis_url: str, tmp_path: Path) -> None:
+    views = {view.name: definition(view) for view in corpus().views}
+    with serving(redis_url, published.namespace, tmp_path) as service:
+        for case in published.cases:
+            view = views[case["features"][0].partition(":")[0]]
+            rows = service.ask({"features": case["features"], "entities": case["entities"]}).json["rows"]
+            got = [
+                {
+                    f"{view.name}__{field.name}": told(field.dtype, row[f"{view.name}__{field.name}"])
+                    for field in view.schema
+                }
+                for row in rows
+            ]
+            assert got == rows_of(case)
+
+
 # -- ways to ask ------------------------------------------------------------------------------------------
 
 
@@ -165,7 +185,7 @@ def test_a_hundred_at_a_time_see_one_generation_each(stage: Stage, tmp_path: Pat
     ):
         asking = [pool.submit(ask, service) for _ in range(100)]
         for mark in range(1, 5):
-            eventually(lambda mark=mark: mark in seen or any(each.done() for each in asking))
+            until(lambda mark=mark: mark in seen or any(each.done() for each in asking), f"{mark} is seen")
             stage.publish_mark(mark + 1, ago(hours=29 - mark), users=USERS)
         over.set()
         for each in asking:

@@ -17,8 +17,9 @@ import pytest
 
 from skewless.local.port import free_port
 from tests.clients.golden import NAMESPACE, load_store
-from tests.clients.serving import FEATURES, Response, Service, command, environment, eventually, read, serving
+from tests.clients.serving import FEATURES, Response, Service, command, environment, read, serving
 from tests.faults.servers import Server
+from tests.redis.topologies import until
 
 GOOD = {"features": ["plain:score"], "entities": [{"user_id": 1}]}
 ROWS = {"rows": [{"user_id": 1, "plain__score": 0.5}]}
@@ -180,7 +181,7 @@ def test_a_caller_that_goes_away_leaves_nothing_behind(redis_url: str, tmp_path:
             connection.putheader("content-length", "100")
             connection.endheaders(b"{")
             connection.close()
-            eventually(lambda: service.ask(GOOD).status == 200)
+            until(lambda: service.ask(GOOD).status == 200, "the caller before it is forgotten")
 
 
 # -- the store is away ------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ def test_a_store_that_stands_still(store: Server, tmp_path: Path) -> None:
         assert 0.9 < time.monotonic() - started < 5
         assert service.get("/health").status == 200
         store.resume()
-        eventually(lambda: service.ask(GOOD).status == 200)
+        until(lambda: service.ask(GOOD).status == 200, "the store's answers come again")
         assert service.ask(GOOD).json == ROWS
         assert service.get("/ready").text == "ready\n"
 
@@ -233,7 +234,7 @@ def test_no_more_requests_under_way_than_may_be(store: Server, tmp_path: Path) -
         assert service.ask(GOOD).json == ROWS
         store.pause()
         waiting = [in_the_background(lambda: service.ask(GOOD)) for _ in range(3)]
-        eventually(lambda: any(each.done() for each in waiting))
+        until(lambda: any(each.done() for each in waiting), "one was refused")
         (one,) = [each.result() for each in waiting if each.done()]
         refused(one, 503, "unavailable", "2 requests are under way")
         assert one.headers["retry-after"] == "1"
@@ -277,15 +278,15 @@ def test_no_answer_without_a_token(redis_url: str, tmp_path: Path, tokens: Path)
 def test_tokens_are_exchanged_while_it_runs(redis_url: str, tmp_path: Path, tokens: Path) -> None:
     with serving(redis_url, NAMESPACE, tmp_path, "--tokens", str(tokens)) as service:
         tokens.write_text(f"{FIRST}\n{SECOND}\n")
-        eventually(lambda: service.ask(GOOD, SECOND).status == 200)
+        until(lambda: service.ask(GOOD, SECOND).status == 200, "the second token is taken")
         assert service.ask(GOOD, FIRST).status == 200
         tokens.write_text(f"{SECOND}\n")
-        eventually(lambda: service.ask(GOOD, FIRST).status == 401)
+        until(lambda: service.ask(GOOD, FIRST).status == 401, "the first token is refused")
         assert service.ask(GOOD, SECOND).status == 200
         tokens.write_text("short\n")
-        eventually(lambda: asked_and_logged(service, "tokens:1 is no token"))
+        until(lambda: asked_and_logged(service, "tokens:1 is no token"), "a bad line is logged")
         tokens.unlink()
-        eventually(lambda: asked_and_logged(service, "cannot be read"))
+        until(lambda: asked_and_logged(service, "cannot be read"), "a missing file is logged")
         assert service.ask(GOOD, SECOND).status == 200
         assert service.ask(GOOD, FIRST).status == 401
     assert not re.search(f"{FIRST}|{SECOND}|short", service.log.read_text())
@@ -364,7 +365,7 @@ def test_it_says_where_it_is_and_who_may_ask(redis_url: str, tmp_path: Path) -> 
             text=True,
         )
     service = Service(f"http://127.0.0.1:{port}", process, tmp_path / "said")
-    eventually(lambda: accepts(service))
+    until(lambda: accepts(service), "it accepts connections")
     assert service.get("/health").status == 200
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
@@ -378,13 +379,13 @@ def test_it_says_where_it_is_and_who_may_ask(redis_url: str, tmp_path: Path) -> 
 def test_requests_under_way_are_answered_before_it_ends(workers: int, store: Server, tmp_path: Path) -> None:
     options = ("--timeout", "20", "--workers", str(workers))
     with serving(store.url, NAMESPACE, tmp_path, *options) as service:
-        eventually(lambda: service.ask(GOOD).json == ROWS)
+        until(lambda: service.ask(GOOD).json == ROWS, "it answers")
         store.pause()
         waiting = [in_the_background(lambda: service.ask(GOOD)) for _ in range(4)]
-        eventually(lambda: established(store) >= len(waiting))
+        until(lambda: established(store) >= len(waiting), "all questions are at the store")
         ended = threading.Thread(target=service.end)
         ended.start()
-        eventually(lambda: not accepts(service))
+        until(lambda: not accepts(service), "it accepts no connections")
         assert not any(each.done() for each in waiting)
         store.resume()
         assert [each.result().json for each in waiting] == [ROWS] * 4
@@ -419,7 +420,7 @@ def test_several_processes_answer_and_end_together(redis_url: str, tmp_path: Pat
         children = children_of(service.process.pid)
         assert len(children) >= 2
         assert service.end() == 143
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "its processes are gone")
 
 
 def children_of(pid: int) -> list[str]:
