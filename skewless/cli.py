@@ -39,6 +39,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     operate.expire,
     operate.maintain,
     look.status,
+    look.verify,
     look.get,
     look.train_rows,
     serve.serve,

@@ -287,7 +287,7 @@ class FeatureStore:
         """
         if plain := _plain_names(features):
             yield plain, {}
-            if not self._names_alias(plain):
+            if not self._has_definitions():
                 return
         try:
             yield self._resolved(features)
@@ -315,13 +315,12 @@ class FeatureStore:
         }
         return [f"{selection.prefix}:{name}" for selection in chosen for name in selection.fields], aliases
 
-    def _names_alias(self, names: Sequence[str]) -> bool:
-        """Whether the definitions, where there are some, have an alias among the names."""
+    def _has_definitions(self) -> bool:
+        """Whether there are any; an application has none."""
         try:
-            aliases = self.workspace.repo.aliases
+            return bool(self.workspace.repo.views)
         except SkewlessError:
             return False
-        return any(name.partition(":")[0] in aliases for name in names)
 
     def close(self) -> None:
         """Close the connections to the online store."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -22,7 +21,7 @@ from skewless.online.connection import Session, demand_safe
 from skewless.online.contents import Changes, Part, Whole
 from skewless.online.difference import Difference, Revision, differences
 from skewless.online.keys import entity_key
-from skewless.online.publication import Progress, Publication, Receipt, Step
+from skewless.online.publication import Progress, Publication, Receipt, Rows, Step
 from skewless.online.reader import OnlineReader
 from skewless.online.reconcile import Agreement, OnlineView, flips_of, reconcile_over
 from skewless.online.records import Meta, Pointer
@@ -32,16 +31,6 @@ from skewless.online.sweep import sweep
 from skewless.online.telling import at_flip, encode_events, withdrawals
 from skewless.online.writer import Writer
 from skewless.timeline import after, due, format_instant, to_micros
-
-
-class Rows(Protocol):
-    """Gives the rows of a revision by its name: join keys and fields, or the columns asked for, each entity once.
-
-    DataError where they cannot be read.
-    """
-
-    def __call__(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-        """Any batches."""
 
 
 def publish(

@@ -125,6 +125,26 @@ class LookupTest {
                 () -> lookup.accept(List.of(reply(POINTER, ALIVE, longer))));
     }
 
+    @Test
+    void aRowOfMoreValuesThanFieldsIsUnreadable() {
+        Lookup lookup = lookup(List.of(1), pinned(3));
+        assertAsks(lookup, "p a 3:1");
+        byte[] wider = Pack.entity(5, 7L, 8L);
+        FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
+                () -> lookup.accept(List.of(reply(POINTER, ALIVE, wider))));
+        assertTrue(error.getMessage().contains("its row has 2 values for 1 fields"), error.getMessage());
+    }
+
+    @Test
+    void aMetaWhoseConstantRowsDoNotFitIsUnreadableAtOnce() {
+        for (List<?> expired : List.of(List.of(-2f), List.of(), List.of(-2L, -2L))) {
+            byte[] meta = Pack.pack(List.of(1L, "f", List.of(), List.of(List.of("score", "int64")), List.of(-1L), expired));
+            Lookup lookup = lookup(List.of(1), null);
+            lookup.accept(List.of(reply(POINTER, ALIVE)));
+            assertThrows(FeatureStoreException.Unreadable.class, () -> lookup.accept(List.of(reply(POINTER, ALIVE, meta))));
+        }
+    }
+
     private static Lookup lookup(List<?> entities, Lookup.Pin pin) {
         return new Lookup("ns", "view", List.of(List.of(SCORE)), entities, pin);
     }
