@@ -46,7 +46,7 @@ class Part:
 
     def rows(self) -> list[Row]:
         """The values of the features, for each entity."""
-        return self.picked(self.slots.rows())
+        return self.picked(self.slots.own_rows())
 
     def picked(self, rows: list[Row]) -> list[Row]:
         """The values of the features, of rows in meta's order."""
