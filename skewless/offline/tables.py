@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow.dataset import Dataset
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -29,6 +31,7 @@ from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
 
 _FILE_ROWS = 1_000_000  # a reader of a few snapshots opens whole files
+_READAHEAD = {"batch_size": 20_000, "batch_readahead": 2, "fragment_readahead": 1}  # a row may have kilobytes
 _INSTANT = pa.timestamp("us", tz="UTC")
 _LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")
 
@@ -128,13 +131,21 @@ class FeatureTable:
         return tuple(StoredFile(unquote(path), *rest) for path, *rest in zip(*columns, strict=True))
 
     def reader(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-        """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read."""
+        """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read.
+
+        In batches, of which few are in memory at a time. All readers are of the version that the first one opened.
+        """
         with self._readable():
-            rows = DeltaTable(self.uri).to_pyarrow_dataset()
-            batches = rows.scanner(
-                columns=list(columns or self.view.columns), filter=pc.field(REVISION) == revision
+            batches = self._opened.scanner(
+                columns=list(columns or self.view.columns),
+                filter=pc.field(REVISION) == revision,
+                **_READAHEAD,
             ).to_reader()
         return pa.RecordBatchReader.from_batches(batches.schema, self._explained(batches))
+
+    @cached_property
+    def _opened(self) -> Dataset:
+        return DeltaTable(self.uri).to_pyarrow_dataset()
 
     def _explained(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The files are opened one by one, long after the table was."""

@@ -90,22 +90,25 @@ def entity_keys(prefix: str, columns: Sequence[pa.Array], kinds: Sequence[KeyKin
     return _joined(prefix.encode(), *between)
 
 
-def hashes(names: pa.LargeBinaryArray) -> np.ndarray:
-    """A hash of each name in 64 bits: a sum of its bytes with weights by chance (multilinear hashing)."""
+def hashes(names: pa.LargeBinaryArray, salt: int = 0) -> np.ndarray:
+    """A hash of each name in 64 bits: a sum of its bytes with weights by chance (multilinear hashing).
+
+    salt  another number chooses other weights
+    """
     offsets = _offsets(names)
     starts, ends = offsets[:-1] - offsets[0], offsets[1:] - offsets[0]
     content = np.frombuffer(names.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     place = np.arange(len(content)) - np.repeat(starts, ends - starts)
     sums = np.concatenate(
-        ([np.uint64(0)], np.cumsum(content * _WEIGHTS[place % len(_WEIGHTS)], dtype=np.uint64))
+        ([np.uint64(0)], np.cumsum(content * _WEIGHTS[(place + salt) % len(_WEIGHTS)], dtype=np.uint64))
     )
-    mixed: np.ndarray = (sums[ends] - sums[starts]) * _WEIGHTS[0]
+    mixed: np.ndarray = (sums[ends] - sums[starts]) * _WEIGHTS[salt]
     return mixed
 
 
-def buckets(names: pa.LargeBinaryArray, count: int) -> np.ndarray:
+def buckets(names: pa.LargeBinaryArray, count: int, salt: int = 0) -> np.ndarray:
     """Give each name one of so many numbers, by its hash."""
-    numbers: np.ndarray = (hashes(names) >> np.uint64(33)).astype(np.int64) % count
+    numbers: np.ndarray = (hashes(names, salt) >> np.uint64(33)).astype(np.int64) % count
     return numbers
 
 

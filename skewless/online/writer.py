@@ -31,12 +31,14 @@ class Writer:
 
     PublishRefused (superseded) once somebody else has opened a later generation; DataError where a new key is there
     already; StoreUnavailable. A writer that has failed is over: no write is ever sent twice.
+
+    rows  how many of the revision's are dealt with so far
     """
 
     session: Session
     keys: ViewKeys
     generation: int
-    written: int = 0
+    rows: int = 0
     _sent: _Sent | None = None
 
     def send(self, part: Part) -> None:
@@ -48,17 +50,18 @@ class Writer:
         self.session.send(packed + self.session.packed(self._looking))
         self._sent = _Sent(part, starts)
 
-    def settle(self) -> None:
-        """Wait until what was sent is acknowledged."""
+    def settle(self) -> bool:
+        """Wait until what was sent is acknowledged; false where nothing was."""
         if self._sent is None:
-            return
+            return False
         (part, starts), self._sent = self._sent, None
         *acknowledged, writing = self.session.replies(len(starts) + 1)
         self._demand_ours(writing)
         for start, end, reply in zip(starts, [*starts[1:], len(part.keys)], acknowledged, strict=True):
             if reply != _DONE.get(part.command, reply):
                 self._tell_twice(part.keys[start:end])
-        self.written += len(part.keys)
+        self.rows += part.rows
+        return True
 
     def demand_ours(self) -> None:
         """PublishRefused unless this generation may still flip."""
