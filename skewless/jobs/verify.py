@@ -5,7 +5,6 @@ from __future__ import annotations
 from skewless.jobs.operate import online_view
 from skewless.jobs.pace import Pace
 from skewless.jobs.receipts import Report, silent
-from skewless.offline.tables import FeatureTable
 from skewless.online.publication import Rows
 from skewless.online.verification import Verification
 from skewless.online.verify import Definition
@@ -20,6 +19,8 @@ def verify(workspace: Workspace, view_name: str, *, report: Report = silent) -> 
     UsageError for a view that is not online; NotPublishedError where nothing is live; DataError where the revision
     cannot be read; OnlineError where it changes faster than it can be compared; StoreUnavailable; LedgerError.
     """
+    from skewless.offline.tables import FeatureTable
+
     view = online_view(workspace, view_name)
 
     def rows(of: str) -> Rows:
