@@ -269,11 +269,16 @@ func TestWrongServicesAreRefused(t *testing.T) {
 	for _, features := range []any{
 		"text", []any{int64(1)}, []any{"view"}, []any{"view:"}, []any{nil}, []any{[]any{}}, []any{[]any{"a:f", "v:f"}},
 		[]any{[]any{"a:f", "v:f", "id"}}, []any{[]any{"a:f", "v:f", "id", nil}}, []any{[]any{"a:f", "v", "id", "payee"}},
+		[]any{[]any{"a:f", "v:g", "id", "payee"}}, []any{[]any{"a:f", "v:f", "id", "payee", "id", "payer"}},
 	} {
 		var found service
 		if err := found.decode(packed(t, features), "dev"); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("%v: got %v, %v", features, found.features, err)
 		}
+	}
+	var longer service
+	if err := longer.decode(append(packed(t, []any{"view:mark"}), 0), "dev"); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("a byte behind the list is read as %v, %v", longer.features, err)
 	}
 }
 

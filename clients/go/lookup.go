@@ -116,7 +116,10 @@ func (l *lookup) vouched(alive []byte) (bool, error) {
 	if alive == nil {
 		return false, nil
 	}
-	flip, _, err := msgp.ReadInt64Bytes(alive)
+	flip, rest, err := msgp.ReadInt64Bytes(alive)
+	if err == nil {
+		err = demandEnd(rest)
+	}
 	if err != nil {
 		return false, unreadable(err, "the flip that keeps view %q alive", l.view)
 	}

@@ -64,6 +64,14 @@ func decodeMeta(raw []byte) (*meta, error) {
 	return found, err
 }
 
+func (m *meta) keyNames() []string {
+	names := make([]string, len(m.keys))
+	for i, key := range m.keys {
+		names[i] = key.name
+	}
+	return names
+}
+
 func (m *meta) names() []string {
 	names := make([]string, len(m.fields))
 	for i, field := range m.fields {
@@ -97,6 +105,14 @@ func formatted(raw []byte, least uint32) (uint32, []byte, error) {
 		err = fmt.Errorf("it has %d elements instead of %d", size, least)
 	}
 	return size, raw, err
+}
+
+// demandEnd refuses bytes behind the end of a value.
+func demandEnd(rest []byte) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("%d bytes follow behind its end", len(rest))
+	}
+	return nil
 }
 
 func eachPair(raw []byte, take func(first, second string) error) ([]byte, error) {

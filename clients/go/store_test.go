@@ -77,7 +77,10 @@ func TestANameHasOneMeaning(t *testing.T) {
 	stage := published(t, "view")
 	alias := []any{[]any{"view:mark", "other:mark", "id", "payee"}}
 	set(t, stage.client, stage.namespace+":service:aliased", packed(t, alias))
-	set(t, stage.client, stage.namespace+":service:lacking", packed(t, []any{[]any{"payee:mark", "view:mark", "name", "payee"}}))
+	for name, keys := range map[string][]any{"lacking": {"name", "payee"}, "surplus": {"id", "payee", "name", "payee"}} {
+		alias := append([]any{"payee:mark", "view:mark"}, keys...)
+		set(t, stage.client, stage.namespace+":service:"+name, packed(t, []any{alias}))
+	}
 	store := open(t, Options{URL: liveURL(t), Namespace: stage.namespace})
 	ask := func(features ...string) error {
 		_, err := store.GetOnlineFeatures(context.Background(), Entity{"id": 1, "payee": 1}, features...)
@@ -86,8 +89,10 @@ func TestANameHasOneMeaning(t *testing.T) {
 	if err := ask("view:mark", "aliased"); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "two meanings") {
 		t.Errorf("got %v", err)
 	}
-	if err := ask("lacking"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "payee") {
-		t.Errorf("got %v", err)
+	for _, service := range []string{"lacking", "surplus"} {
+		if err := ask(service); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "payee") {
+			t.Errorf("%s: got %v", service, err)
+		}
 	}
 }
 

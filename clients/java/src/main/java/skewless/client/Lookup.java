@@ -137,7 +137,13 @@ final class Lookup {
 
     private boolean vouches(Values reply, Pointer seen) {
         return !reply.isNil(1)
-                && reading("alive", keys.alive(), reply.open(1, reader), MessagePack::readLong) == seen.flip();
+                && reading("alive", keys.alive(), reply.open(1, reader), Lookup::readAlive) == seen.flip();
+    }
+
+    private static long readAlive(MessagePack in) {
+        long flip = in.readLong();
+        in.finish();
+        return flip;
     }
 
     // -- keys ---------------------------------------------------------------------------------------------

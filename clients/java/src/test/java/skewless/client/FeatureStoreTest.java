@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -129,7 +130,7 @@ class FeatureStoreTest {
     @Test
     void oneNameMeansOneThingInARequest() throws Exception {
         try (Live live = new Live()) {
-            live.set("golden:service:mixed", Pack.pack(List.of(List.of("plain:score", "pairs:price", "origin", "origin",
+            live.set("golden:service:mixed", Pack.pack(List.of(List.of("plain:price", "pairs:price", "origin", "origin",
                     "day", "day"))));
         }
         Map<String, Object> entity = Map.of("user_id", 1, "origin", "JFK", "day", 0);
@@ -139,10 +140,15 @@ class FeatureStoreTest {
 
     @Test
     void anAliasByOtherKeysThanTheViewHasIsUnreadable() throws Exception {
-        try (Live live = new Live()) {
-            live.set("golden:service:stale", Pack.pack(List.of(List.of("to:price", "pairs:price", "origin", "origin"))));
+        for (List<String> keys : List.of(List.of("origin", "origin"), List.of("origin", "origin", "day", "day", "dest", "day"),
+                List.of("origin", "origin", "day", "day", "day", "day"))) {
+            List<String> alias = Stream.concat(Stream.of("to:price", "pairs:price"), keys.stream()).toList();
+            try (Live live = new Live()) {
+                live.set("golden:service:stale", Pack.pack(List.of(alias)));
+            }
+            assertThrows(FeatureStoreException.Unreadable.class,
+                    () -> store.getOnlineFeatures(Map.of("origin", "JFK", "day", 0), "stale"));
         }
-        assertThrows(FeatureStoreException.Unreadable.class, () -> store.getOnlineFeatures(Map.of("origin", "JFK"), "stale"));
     }
 
     private static void assertRefused(String part, Executable lookup) {

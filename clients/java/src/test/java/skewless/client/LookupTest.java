@@ -111,9 +111,11 @@ class LookupTest {
     void aliveThatIsNoNumberIsUnreadable() {
         Lookup lookup = lookup(List.of(1), pinned(3));
         assertAsks(lookup, "p a 3:1");
-        FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
-                () -> lookup.accept(List.of(reply(POINTER, Pack.pack("9"), null))));
-        assertTrue(error.getMessage().startsWith("the alive at {ns:view}:a is not readable: "), error.getMessage());
+        for (byte[] alive : List.of(Pack.pack("9"), Arrays.copyOf(ALIVE, ALIVE.length + 1))) {
+            FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
+                    () -> lookup.accept(List.of(reply(POINTER, alive, null))));
+            assertTrue(error.getMessage().startsWith("the alive at {ns:view}:a is not readable: "), error.getMessage());
+        }
     }
 
     @Test
