@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lettuce.core.protocol.CommandType;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -148,6 +149,36 @@ class FeatureStoreTest {
             }
             assertThrows(FeatureStoreException.Unreadable.class,
                     () -> store.getOnlineFeatures(Map.of("origin", "JFK", "day", 0), "stale"));
+        }
+    }
+
+    @Test
+    void aViewMayGetOtherJoinKeysUnderAStoreThatKnowsIt() throws Exception {
+        String tag = "{golden:rekeyed}:";
+        try (Live live = new Live(); FeatureStore reader = FeatureStore.connect(Live.url(), "golden")) {
+            live.set(tag + "p", Pack.pointer(9, 5, 3), tag + "a", Pack.pack(9L), tag + "m:3", Pack.meta("score"),
+                    tag + "3:1", Pack.entity(5, 7L));
+            assertEquals(List.of(7L), reader.getOnlineFeatures(Map.of("user_id", 1), "rekeyed:score"));
+            byte[] meta = Pack.pack(List.of(1L, "f", List.of(List.of("shop_id", "string")), List.of(List.of("score", "int64")),
+                    List.of(-1L), List.of(-2L)));
+            live.set(tag + "p", Pack.pointer(10, 6, 4), tag + "a", Pack.pack(10L), tag + "m:4", meta,
+                    tag + "4:a", Pack.entity(6, 8L));
+            assertEquals(List.of(8L), reader.getOnlineFeatures(Map.of("shop_id", "a"), "rekeyed:score"));
+            assertEquals(List.of(8L), reader.getOnlineFeatures("a", "rekeyed:score"));
+            assertRefused("'rekeyed' is looked up by shop_id",
+                    () -> reader.getOnlineFeatures(Map.of("user_id", 1), "rekeyed:score"));
+        }
+    }
+
+    @Test
+    void aMetaIsRememberedEvenWhereTheLookupFails() throws Exception {
+        String tag = "{golden:remembered}:";
+        try (Live live = new Live(); FeatureStore reader = FeatureStore.connect(Live.url(), "golden")) {
+            live.set(tag + "p", Pack.pointer(9, 5, 3), tag + "a", Pack.pack(9L), tag + "m:3", Pack.meta("score"),
+                    tag + "3:1", Pack.entity(5, 7L));
+            assertRefused("it has score", () -> reader.getOnlineFeatures(1, "remembered:scope"));
+            live.ask(CommandType.UNLINK, Keys.bytes(tag + "m:3"));
+            assertEquals(List.of(7L), reader.getOnlineFeatures(1, "remembered:score"));
         }
     }
 

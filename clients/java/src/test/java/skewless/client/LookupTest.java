@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -50,6 +51,25 @@ class LookupTest {
         assertAsks(lookup, "p a m:3");
         lookup.accept(List.of(reply(POINTER, ALIVE, META)));
         assertAsks(lookup, "p a 3:1");
+    }
+
+    @Test
+    void whatTheMetaOfAPastEpochRefusesIsAskedForByTheNext() {
+        Lookup lookup = new Lookup("ns", "view", List.of(List.of(SCORE)), List.of(Map.of("shop_id", 1)), pinned(2));
+        assertAsks(lookup, "p a");
+        lookup.accept(List.of(reply(POINTER, ALIVE)));
+        assertAsks(lookup, "p a m:3");
+        byte[] meta = Pack.pack(List.of(1L, "f", List.of(List.of("shop_id", "integer")), List.of(List.of("score", "int64")),
+                List.of(-1L), List.of(-2L)));
+        lookup.accept(List.of(reply(POINTER, ALIVE, meta)));
+        assertAsks(lookup, "p a 3:1");
+    }
+
+    @Test
+    void whatTheMetaOfTheEpochRefusesIsRefused() {
+        Lookup lookup = lookup(List.of("1"), pinned(3));
+        assertAsks(lookup, "p a");
+        assertThrows(FeatureStoreException.Usage.class, () -> lookup.accept(List.of(reply(POINTER, ALIVE))));
     }
 
     @Test
