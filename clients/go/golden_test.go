@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,7 +172,7 @@ func TestARowHasAValueForEachField(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := found.set(0, unhex(t, row)); (err == nil) != isRow {
+		if _, err := found.set(0, unhex(t, row)); (err == nil) != isRow {
 			t.Errorf("%s: %v", row, err)
 		}
 	}
@@ -205,24 +206,21 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 		}
 	}
 	for _, read := range file.Reads {
-		row, err := rowAt(spaced(file.Slots[read.Slots].Hex), read.Generation)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if read.Row == nil {
-			if row != nil {
-				t.Errorf("%s: got %x", read.Meaning, row)
-			}
-			continue
-		}
+		slots := spaced(file.Slots[read.Slots].Hex)
 		columns := []column{columns["int64"](1), columns["string"](1)}
 		read64 := &table{width: 2, cells: []cell{{position: 0, column: columns[0]}, {position: 1, column: columns[1]}}}
-		found := []any{}
-		if err = read64.set(0, row); err == nil {
+		var found []any
+		isThere, err := read64.setAsOf(0, slots, read.Generation)
+		if isThere {
 			found = []any{tagged(columns[0].value(0)), columns[1].value(0)}
 		}
 		if err != nil || !reflect.DeepEqual(found, read.Row) {
 			t.Errorf("%s: expected %v, got %v, %v", read.Meaning, read.Row, found, err)
+		}
+		for _, torn := range [][]byte{append(slices.Clone(slots), 0xc0), slots[:len(slots)-1]} {
+			if _, err := read64.setAsOf(0, torn, read.Generation); err == nil {
+				t.Errorf("%s: %x is read as slots", read.Meaning, torn)
+			}
 		}
 	}
 	for _, vector := range file.Metas {
@@ -241,6 +239,37 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestWrongRecordsAreRefused(t *testing.T) {
+	pointer := packed(t, []any{int64(1), int64(9), int64(5), int64(3), int64(0), "more"})
+	if _, err := decodePointer(pointer); err != nil {
+		t.Error(err)
+	}
+	if found, err := decodePointer(append(pointer, 0xc0)); err == nil {
+		t.Errorf("a byte behind a pointer is read as %v", found)
+	}
+	for _, second := range []any{[]any{}, []any{int64(1)}, []any{int64(1), "a", "b"}, []any{"1", "a"}, []any{int64(1), int64(2)}, nil} {
+		right := []any{nil, "a"}
+		for _, rows := range [][]any{{right, second}, {second, right}} {
+			if found, err := decodeMeta(packedMeta(t, rows...)); err == nil {
+				t.Errorf("%v are read as constant rows: %v", rows, found)
+			}
+		}
+	}
+	meta := packedMeta(t, []any{int64(1), "a"}, []any{nil, nil}, "more")
+	if _, err := decodeMeta(meta); err != nil {
+		t.Error(err)
+	}
+	if found, err := decodeMeta(append(meta, 0xc0)); err == nil {
+		t.Errorf("a byte behind a meta is read as %v", found)
+	}
+}
+
+// packedMeta is of an int64 and a string; the constant rows follow, and what else a later version may have.
+func packedMeta(t *testing.T, behind ...any) []byte {
+	fields := []any{[]any{"number", "int64"}, []any{"word", "string"}}
+	return packed(t, append([]any{int64(1), "fingerprint", []any{[]any{"id", "integer"}}, fields}, behind...))
 }
 
 func TestServicesAreReadAsWritten(t *testing.T) {
