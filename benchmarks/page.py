@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import CASES
+from benchmarks.online import tables
+from benchmarks.online.cases import ONLINE
 from benchmarks.plots import draw
 from benchmarks.results import middle
 
-STATES = ("cold", "warm")
+STATES, NAMES = ("cold", "warm"), [*CASES, *ONLINE]
 
 
 def write_page(file: Path, docs: Path) -> None:
@@ -20,11 +22,15 @@ def write_page(file: Path, docs: Path) -> None:
     text = Path(__file__).with_name("page.md").read_text("utf-8")
     cases = results["cases"]
     for name, case in cases.items():
-        draw(case, docs / "images" / f"benchmarks-{name}.png")
+        picture = docs / "images" / f"benchmarks-{name}.png"
+        if name in ONLINE:
+            tables.draw(name, case, picture)
+        else:
+            draw(case, picture)
     parts = {
         "MACHINE": "\n".join(_machine(results["machine"])),
         "TARGETS": "\n".join(_targets(cases)),
-        "CASES": "\n".join(line for name in CASES if name in cases for line in _case(name, cases[name])),
+        "CASES": "\n".join(line for name in NAMES if name in cases for line in _case(name, cases[name])),
     }
     for name, part in parts.items():
         text = text.replace(f"{{{name}}}", part)
@@ -40,12 +46,9 @@ def _machine(machine: Mapping[str, Any]) -> Iterator[str]:
 def _targets(cases: Mapping[str, Any]) -> Iterator[str]:
     yield "| case | ours, | at most | measured | |"
     yield "|---|---|---|---|---|"
-    for name in CASES:
+    for name in NAMES:
         if name not in cases:
-            yield from (
-                f"| {name} | {target.words} | {target.at_most:.2f} | | not measured |"
-                for target in CASES[name].targets
-            )
+            yield f"| {name} | | | | not measured |"
             continue
         for target in cases[name]["targets"]:
             shown = [_amount(target[part], target["unit"]) for part in ("at_most", "reached")]
@@ -56,22 +59,29 @@ def _targets(cases: Mapping[str, Any]) -> Iterator[str]:
 def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    return f"{value / 1e9:.2f} GB" if unit == "bytes" else f"{value:.2f}"
+    if unit == "ratio":
+        return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+    return f"{value / 1e9:.2f} GB" if unit == "bytes" else f"{value:,.0f} {unit}".rstrip()
 
 
 def _case(name: str, case: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {name}\n"
+    yield from tables.table(name, case) if name in ONLINE else _table(case)
+    of = ONLINE[name].plotted.header if name in ONLINE else "wall and CPU seconds"
+    yield f"\n![{of} of {name}](images/benchmarks-{name}.png)\n"
+
+
+def _table(case: Mapping[str, Any]) -> Iterator[str]:
     sizes = {
         ", ".join(f"{count:,} {what}" for what, count in rows.items() if count)
         for rows in case["rows"].values()
     }
-    yield f"### {name}\n"
     yield f"{case['title']}: {'; '.join(sorted(sizes))}. Heap of each JVM {case['heap']}; commit {case['commit']},"
     yield f"{case['measured']}.\n"
     yield "| contender | cold wall, s | cold CPU, s | warm wall, s | warm CPU, s | peak memory, GB | answer |"
     yield "|---|---|---|---|---|---|---|"
     for contender in case["entries"]:
         yield _row(contender, case["entries"])
-    yield f"\n![wall and CPU seconds of {name}](images/benchmarks-{name}.png)\n"
 
 
 def _row(contender: str, entries: Mapping[str, Any]) -> str:

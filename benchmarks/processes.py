@@ -41,13 +41,13 @@ def _processes() -> Iterator[_Process]:
                 yield _Process(int(folder.name), int(stat[1]), cpu, int(stat[21]) * _PAGE)
 
 
-def descendants() -> list[_Process]:
-    """Every process under this one."""
+def descendants(of: int | None = None) -> list[_Process]:
+    """Every process under one; under this one, if none is named."""
     children: dict[int, list[_Process]] = {}
     for process in _processes():
         children.setdefault(process.parent, []).append(process)
     found: list[_Process] = []
-    waiting = [os.getpid()]
+    waiting = [of or os.getpid()]
     while waiting:
         here = children.get(waiting.pop(), [])
         found += here
@@ -59,6 +59,12 @@ def cpu_seconds() -> float:
     """User and system seconds of every descendant so far, of those too that have ended."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return ended.ru_utime + ended.ru_stime + sum(process.cpu for process in descendants())
+
+
+def cpu_of(pid: int) -> float:
+    """User and system seconds of a child, and of all that it started, so far."""
+    own = [process.cpu for process in descendants() if process.pid == pid]
+    return sum([*own, *(process.cpu for process in descendants(pid))])
 
 
 def end_all(patience: float = 20.0) -> None:

@@ -14,33 +14,70 @@ from statistics import median
 from typing import Any
 
 from benchmarks.cases import Case, Limit, Scale, Target
+from benchmarks.online.cases import OnlineCase
+from benchmarks.online.figures import gathered, key_of
+from benchmarks.online.running import Found
 from benchmarks.running import Measured
 from benchmarks.storage import ROOT
 
-PACKAGES = ("pyspark", "delta-spark", "feast", "duckdb", "polars", "deltalake", "pyarrow", "numpy", "pandas")
+PACKAGES = (
+    "pyspark",
+    "delta-spark",
+    "feast",
+    "duckdb",
+    "polars",
+    "deltalake",
+    "pyarrow",
+    "numpy",
+    "pandas",
+    "redis",
+    "hiredis",
+)
 
 
-def record(file: Path, case: Case, scale: Scale, measured: Mapping[str, Measured]) -> dict[str, Any]:
-    """Put a case's results into the file, beside those of other cases; give all that is in it."""
-    found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    found["machine"] = machine()
-    cases = found.setdefault("cases", {})
-    before = cases.get(case.name, {})
+def record(file: Path, case: Case, scale: Scale, measured: Mapping[str, Measured]) -> None:
+    """Put a case's results into the file, beside those of other cases."""
+    before = _read(file).get("cases", {}).get(case.name, {})
     entries = before["entries"] if before.get("scale") == scale else {}  # of a run of some contenders only
     entries |= {name: item.as_json() for name, item in measured.items()}
-    cases[case.name] = {
-        "title": case.title,
-        "scale": scale,
+    told = {
         "rows": {name: data.rows for name, data in case.data(scale).items()},
         "heap": case.heap,
-        "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": _commit(),
         "entries": entries,
         "targets": [_judged(target, entries) for target in case.targets],
     }
+    _write(file, case, scale, told)
+
+
+def record_online(file: Path, case: OnlineCase, scale: Scale, found: Found) -> None:
+    """The same of a case on a server."""
+    before = _read(file).get("cases", {}).get(case.name, {})
+    figures = gathered(found.figures)
+    new = {key_of(item) for item in figures}
+    if before.get("scale") == scale:  # of a run of some programs only
+        figures = [item for item in before["figures"] if key_of(item) not in new] + figures
+    told = {
+        "server": found.server,
+        "rows": {"": case.rows(scale)},
+        "figures": figures,
+        "failures": found.failures,
+        "targets": [target.judged(figures) for target in case.targets],
+    }
+    _write(file, case, scale, told)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return found
+
+
+def _write(file: Path, case: Case | OnlineCase, scale: Scale, told: Mapping[str, Any]) -> None:
+    found = _read(file)
+    found["machine"] = machine()
+    measured = {"measured": datetime.now(UTC).strftime("%Y-%m-%d"), "commit": _commit()}
+    found.setdefault("cases", {})[case.name] = {"title": case.title, "scale": scale, **measured, **told}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    return found
 
 
 def middle(entries: Mapping[str, Any], name: str, state: str, measure: str) -> float | None:

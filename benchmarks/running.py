@@ -71,15 +71,19 @@ def measure(case: Case, scale: Scale, runs: int, only: Iterable[str]) -> dict[st
 
 
 def _prepared(case: Case, scale: Scale, name: str, data: Data, *, ours: bool) -> tuple[Data, Path]:
-    """Make what is not there yet; our own tables, if needed, in a process of its own, because Spark makes them."""
     folder = HOME / scale / f"{case.name}{'_' * bool(name)}{name}"
+    prepared(data, folder, ours=ours)
+    return data, folder
+
+
+def prepared(data: Data, folder: Path, *, ours: bool) -> None:
+    """Make what is not there yet; our own tables, if needed, in a process of its own, because Spark makes them."""
     folder.mkdir(parents=True, exist_ok=True)
     data.prepare(folder)
     if ours and isinstance(data, Snapshots) and not stored.is_prepared(data, folder):
-        print(f"{case.name}: appending {data.snapshots} snapshots to our tables", flush=True)
+        print(f"{folder.name}: appending {data.snapshots} snapshots to our tables", flush=True)
         command = [sys.executable, "-m", "benchmarks.stored", json.dumps(asdict(data)), str(folder)]
-        subprocess.run(command, cwd=ROOT, env=_environment("4g"), check=True)
-    return data, folder
+        subprocess.run(command, cwd=ROOT, env=environment("4g"), check=True)
 
 
 def _measure_once(case: Case, entry: Entry, data: Data, folder: Path, measured: Measured) -> None:
@@ -146,7 +150,7 @@ class _Worker:
 def _worker(case: Case, entry: Entry, data: Data, folder: Path, log: Any) -> Iterator[_Worker]:
     asked = {"contender": entry.contender, "folder": str(folder), "views": data.view_names}
     command = [sys.executable, "-m", "benchmarks.worker", json.dumps(asked)]
-    worker = _Worker(command, _environment(case.heap), log)
+    worker = _Worker(command, environment(case.heap), log)
     failed = True
     try:
         yield worker
@@ -155,7 +159,7 @@ def _worker(case: Case, entry: Entry, data: Data, folder: Path, log: Any) -> Ite
         worker.end(kill=failed)
 
 
-def _environment(heap: str) -> dict[str, str]:
+def environment(heap: str) -> dict[str, str]:
     """The same for every contender; JVMs have the same heap."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SKEWLESS_")}
     return kept | {

@@ -17,6 +17,7 @@ from benchmarks.columns import (
     START_MICROS,
     Expected,
     ExpectedColumns,
+    Floats,
     Integers,
     feature_rows,
     label_rows,
@@ -67,9 +68,10 @@ class Snapshots:
         """The rows of one snapshot, in no order."""
         due = START_MICROS + snapshot * HOUR + DUE_MICROS
         users = np.random.default_rng((self.seed, 2_000_000, snapshot)).permutation(self.users)
-        return feature_rows(users, np.full(self.users, due), self._values(view, snapshot)[users])
+        return feature_rows(users, np.full(self.users, due), self.values(view, snapshot)[users])
 
-    def _values(self, view: int, snapshot: int) -> np.ndarray:
+    def values(self, view: int, snapshot: int) -> Floats:
+        """The features of a view's users in a snapshot: rows x 10, by user."""
         return numbers((self.seed, view, snapshot), self.users)
 
     def _labels(self) -> tuple[Integers, Integers, Integers]:
@@ -88,7 +90,7 @@ class Snapshots:
             found = np.empty((self.labels, len(FIELDS)), dtype=np.float32)
             for snapshot in range(self.snapshots):
                 here = np.flatnonzero(known & (seen == snapshot))
-                found[here] = self._values(number, snapshot)[users[here]]
+                found[here] = self.values(number, snapshot)[users[here]]
             yield from columns_of(view, found, known)
 
 
