@@ -56,19 +56,20 @@ class Naming:
     keys: Mapping[str, str] | None = None
 
     def column_of(self, key: str) -> str:
-        """The entities' column for a join key; OnlineError where the alias names none."""
+        """The entities' column for a join key."""
         if self.keys is None:
             return key
-        if key not in self.keys:
-            raise OnlineError(
-                f"alias {self.name!r} has no key for {key!r}, a join key of the published view, which has another "
-                "definition; publish the view again"
-            )
         return self.keys[key]
 
     def columns(self, meta: Meta, entities: Entities) -> list[list[object]]:
-        """The join keys of the entities; UsageError where one lacks a key."""
-        names = [self.column_of(key) for key, _ in meta.keys]
+        """The join keys of the entities; UsageError where one lacks a key, OnlineError where an alias has other keys."""
+        joined = [key for key, _ in meta.keys]
+        if self.keys is not None and self.keys.keys() != {*joined}:
+            raise OnlineError(
+                f"alias {self.name!r} is by {', '.join(self.keys) or 'no keys'}, and the published view by "
+                f"{', '.join(joined)}: it has another definition; publish the view again"
+            )
+        names = [self.column_of(key) for key in joined]
         columns = [column for column in map(entities.column, names) if column is not None]
         if len(columns) < len(names):
             raise UsageError(

@@ -25,7 +25,7 @@ from skewless.online.lookup import Lookup, Naming
 from skewless.online.operations import expire
 from skewless.online.reader import AsyncOnlineReader, OnlineReader
 from skewless.online.records import Meta, Pointer, encode_slots
-from skewless.online.request import Request
+from skewless.online.request import Alias, Request
 from skewless.online.services import put_service
 from skewless.settings import Settings
 from skewless.store import FeatureStore
@@ -495,3 +495,10 @@ def test_something_else_under_the_states_key_is_told(stage: Stage) -> None:
     stage.server.set(stage.place.keys.state, "hello")
     with pytest.raises(OnlineError, match="WRONGTYPE"):
         stage.state()
+
+
+@pytest.mark.parametrize("keys", [{}, {"merchant_id": "payee"}, {"user_id": "payee", "day": "day"}])
+def test_an_alias_by_other_keys_than_the_views_is_refused(stage: Stage, keys: dict[str, str]) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    with pytest.raises(OnlineError, match="the published view by user_id"):
+        stage.reader.read(["other:mark"], {"payee": 1, "day": 1}, {"other": Alias("stats", keys)})
