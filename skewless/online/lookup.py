@@ -62,7 +62,7 @@ class Naming:
         return self.keys[key]
 
     def columns(self, meta: Meta, entities: Entities) -> list[list[object]]:
-        """The join keys of the entities; UsageError where one lacks a key, OnlineError where an alias has other keys."""
+        """The join keys of the entities; UsageError where one lacks a key, OnlineError for an alias by others."""
         joined = [key for key, _ in meta.keys]
         if self.keys is not None and self.keys.keys() != {*joined}:
             raise OnlineError(
