@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow.dataset import Dataset
@@ -27,11 +26,11 @@ from skewless.ledger.delta import files_of
 from skewless.model import FeatureView
 from skewless.offline.columns import SNAPSHOT
 from skewless.offline.source import quoted
+from skewless.offline.streaming import stream
 from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
 
 _FILE_ROWS = 1_000_000  # a reader of a few snapshots opens whole files
-_READAHEAD = {"batch_size": 20_000, "batch_readahead": 2, "fragment_readahead": 1}  # a row may have kilobytes
 _INSTANT = pa.timestamp("us", tz="UTC")
 _LOST_RACE = re.compile(r"DELTA_(?:PROTOCOL|METADATA)_CHANGED|DELTA_CONCURRENT")
 
@@ -133,24 +132,21 @@ class FeatureTable:
     def reader(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read.
 
-        In batches, of which few are in memory at a time. All readers are of the version that the first one opened.
+        Few of them are in memory at a time. All readers are of the version that the first one opened.
         """
+        names = list(columns or self.view.columns)
         with self._readable():
-            batches = self._opened.scanner(
-                columns=list(columns or self.view.columns),
-                filter=pc.field(REVISION) == revision,
-                **_READAHEAD,
-            ).to_reader()
-        return pa.RecordBatchReader.from_batches(batches.schema, self._explained(batches))
+            schema = pa.schema([self._opened.schema.field(name) for name in names])
+        return pa.RecordBatchReader.from_batches(schema, self._streamed(revision, names))
+
+    def _streamed(self, revision: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The files are opened one by one, long after the table was."""
+        with self._readable():
+            yield from stream(self._opened, names, (REVISION, revision))
 
     @cached_property
     def _opened(self) -> Dataset:
         return DeltaTable(self.uri).to_pyarrow_dataset()
-
-    def _explained(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """The files are opened one by one, long after the table was."""
-        with self._readable():
-            yield from batches
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
