@@ -24,7 +24,7 @@ test-slow: setup  ## The tests that take minutes (at most 30 in all)
 test-long: setup  ## More of the same: more cases, more interleavings, longer waits (an hour)
 	@scripts/test.sh long
 
-test-faults: setup  ## Kill, cut and stall whoever publishes, hundreds of times, while readers read (half an hour)
+test-faults: setup  ## Kill, cut and stall whoever publishes, hundreds of times, while readers read (40 minutes)
 	@scripts/test.sh faults
 
 lint: setup  ## Linters, types and import contracts only

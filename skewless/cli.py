@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from skewless.commands import definitions, interval, look, machine, operate
+from skewless.commands import definitions, interval, look, machine, operate, serve
 from skewless.console import missing, show_error
 from skewless.errors import SkewlessError
 
@@ -39,8 +39,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     operate.expire,
     operate.maintain,
     look.status,
+    look.verify,
     look.get,
     look.train_rows,
+    serve.serve,
     machine.up,
     machine.stop,
     machine.services,

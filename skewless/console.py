@@ -12,7 +12,14 @@ from skewless.errors import SetupError, SkewlessError, UsageError
 from skewless.timeline import parse_instant
 
 # The extra of the project that brings each package.
-_EXTRA_OF = {"pyspark": "spark", "pandas": "spark", "great_expectations": "spark"}
+_EXTRA_OF = {
+    "pyspark": "spark",
+    "pandas": "spark",
+    "great_expectations": "spark",
+    "fastapi": "serve",
+    "prometheus_client": "serve",
+    "uvicorn": "serve",
+}
 
 
 def instant(text: str | None) -> datetime | None:

@@ -20,7 +20,7 @@ from skewless.errors import UsageError, did_you_mean
 
 _PREFIX = "SKEWLESS_"
 _CONFIG = "SKEWLESS_CONFIG"
-_PATHS = ("home", "features", "jars", "warehouse", "dags", "plugins")
+_PATHS = ("home", "features", "jars", "warehouse", "dags", "plugins", "serve_tokens")
 
 
 class Described(NamedTuple):
@@ -84,6 +84,23 @@ class Settings(BaseSettings):
         description="What Airflow's tasks run, as shell words: a `skewless` with Spark, wherever it is installed.",
         json_schema_extra={"shown": "the `skewless` beside this interpreter"},
     )
+    serve_host: str = Field("127.0.0.1", description="The name or address at which `serve` listens.")
+    serve_port: int = Field(8090, ge=0, le=65535, description="The port of `serve`; 0: one that is free.")
+    serve_workers: int = Field(1, ge=1, description="Processes of `serve`.")
+    serve_tokens: Path | None = Field(
+        None,
+        description="File of the tokens that `serve` demands, one a line.",
+        json_schema_extra={"shown": "none is demanded"},
+    )
+    serve_timeout_seconds: float = Field(
+        5.0, gt=0, description="How long a request to `serve` may take, its body included."
+    )
+    serve_max_bytes: int = Field(16 * 1024 * 1024, ge=1, description="The largest body of a request.")
+    serve_max_entities: int = Field(100_000, ge=1, description="The most entities of a request.")
+    serve_max_features: int = Field(500, ge=1, description="The most features that a request names.")
+    serve_max_requests: int = Field(
+        200, ge=1, description="The most requests that a process of `serve` has under way."
+    )
     tiles_from: int = Field(
         5_000_000,
         ge=0,
@@ -143,7 +160,7 @@ class Settings(BaseSettings):
             | filled
             | {name: value for name, value in values.items() if value not in (None, "")}
         )
-        return values | {name: _absolute(values[name], Path.cwd()) for name in _PATHS}
+        return values | {name: _absolute(values[name], Path.cwd()) for name in _PATHS if name in values}
 
     def variables(self) -> dict[str, str]:
         """Give these settings as variables, so that another process has the same ones in any folder.

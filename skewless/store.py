@@ -283,19 +283,29 @@ class FeatureStore:
     def _names_of(self, features: Features) -> Iterator[tuple[Sequence[str], Aliases]]:
         """What to ask for; then, if that is not published, what else may be meant.
 
-        The definitions are asked only for what the names alone do not tell.
+        The definitions are asked only for what the names alone do not tell: aliases, and services that the server
+        does not know.
         """
-        if plain := _plain_names(features):
-            yield plain, {}
-            if not self._names_alias(plain):
-                return
+        names = _names(features)
+        plain = all(":" in name for name in names)
+        if names and plain and not self._known_aliases.intersection(name.partition(":")[0] for name in names):
+            yield names, {}
+        if names and not self._has_definitions():
+            if not plain:
+                yield names, {}  # services, by their records
+            return
         try:
-            yield self._resolved(features)
+            found = self._resolved(features)
         except UsageError:
-            if not isinstance(features, str):
-                raise
-            yield [features], {}  # a service that only the server knows
+            if names and not plain:
+                yield names, {}  # services that only the server knows
             raise
+        yield found
+
+    @property
+    def _known_aliases(self) -> set[str]:
+        """The aliases of the definitions, once these are loaded: what one means, no view does."""
+        return set(self.workspace.repo.aliases) if "workspace" in self.__dict__ else set()
 
     def _resolved(self, features: Features) -> tuple[list[str], Aliases]:
         """The features' names, and the aliases among them, as the definitions say."""
@@ -315,13 +325,12 @@ class FeatureStore:
         }
         return [f"{selection.prefix}:{name}" for selection in chosen for name in selection.fields], aliases
 
-    def _names_alias(self, names: Sequence[str]) -> bool:
-        """Whether the definitions, where there are some, have an alias among the names."""
+    def _has_definitions(self) -> bool:
+        """Whether there are any; an application has none."""
         try:
-            aliases = self.workspace.repo.aliases
+            return bool(self.workspace.repo.views)
         except SkewlessError:
             return False
-        return any(name.partition(":")[0] in aliases for name in names)
 
     def close(self) -> None:
         """Close the connections to the online store."""
@@ -335,13 +344,13 @@ class FeatureStore:
             await self._async_reader.close()
 
 
-def _plain_names(features: Features) -> list[str]:
-    """The features, if each of them is a "view:feature" name."""
+def _names(features: Features) -> list[str]:
+    """The features, if all are names; else empty."""
     if isinstance(features, str):
-        return [features] if ":" in features else []
+        return [features]
     if isinstance(features, FeatureService | FeatureView | AliasedView):
         return []
-    names = [item for item in features if isinstance(item, str) and ":" in item]
+    names = [item for item in features if isinstance(item, str)]
     return names if len(names) == len(features) else []
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def status_table(found: Iterable[ViewStatus]) -> str:
-    """One line a view: verdict, generation, snapshot, age, rows."""
+    """One line a view: verdict, generation, snapshot, age, rows; then where ledger and online store differ."""
+    found = tuple(found)
     rows = [
         {
             "view": item.view,
@@ -32,7 +33,8 @@ def status_table(found: Iterable[ViewStatus]) -> str:
         }
         for item in found
     ]
-    return rows_table(rows)
+    lines = [f"{item.view}: {told}" for item in found for told in item.disagreements]
+    return "\n".join([rows_table(rows), *lines])
 
 
 def _newest(item: ViewStatus) -> str | None:

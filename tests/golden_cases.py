@@ -104,6 +104,7 @@ def right_rows() -> list[dict[str, Any]]:
             [{"outlived__score": f32(-1.0)}],
             views={"outlived": EXPIRED},
         ),
+        answered("alive in another width", ["unsigned:score"], user(1), [{"unsigned__score": f32(0.5)}]),
         answered("an expired view without entities", ["expired:score"], [], [], views={"expired": EXPIRED}),
         answered("elements behind the last known", ["longer:score"], user(1), [{"longer__score": f32(0.5)}]),
         answered("a service", ["scores"], user(1), [score | word]),
@@ -118,6 +119,7 @@ def right_rows() -> list[dict[str, Any]]:
     ]
 
 
+TRAVEL = [{"origin": "JFK", "dest": "LGA", "via": "JFK", "day": 0}]
 TRIP = {"pairs__price": f64(2.5), "from__price": f64(2.5), "to__price": f64(3.5), "to__seats": 9}
 
 
@@ -153,6 +155,16 @@ def errors() -> list[dict[str, Any]]:
         refused("a dtype of later", ["new_dtype:score"], one, "unreadable", "decimal"),
         refused("a kind of key of later", ["new_kind:score"], one, "unreadable", "uuid"),
         refused("a service that does not parse", ["torn"], one, "unreadable", "torn"),
+        refused("an alive that does not parse", ["torn_alive:score"], one, "unreadable", "torn_alive"),
+        refused("an alias without keys", ["torn_alias"], one, "unreadable", "torn_alias"),
+        refused("an alias with half a pair", ["half_pair"], one, "unreadable", "half_pair"),
+        refused("a service's feature without a view", ["no_colon"], one, "unreadable", "no_colon"),
+        refused("an alias by a key that is none", ["other_key"], [{"payee": 1}], "unreadable", "user_id"),
+        refused("an alias of another field", ["other_field"], TRAVEL, "unreadable", "other_field"),
+        refused("an alias with two meanings", ["trip", "other_from"], TRAVEL, "usage", "from"),
+        refused("an alias named like a view", ["other_from", "from:price"], TRAVEL, "usage", "from"),
+        refused("an int32 beyond its range", ["all:small"], user(97), "unreadable", "97"),
+        refused("a text that is not UTF-8", ["all:word"], user(98), "unreadable", "98"),
         refused("a row that ends early", ["all:word"], user(1, 91), "unreadable", "91"),
         refused("an entity that is a text", ["all:word"], user(92), "unreadable", "92"),
         refused("a row of too few values", EVERY, user(93), "unreadable", "93"),

@@ -177,6 +177,8 @@ def everything() -> View:
     view.entity("94", 5, ["a text", *plain[1:]], 0, None)
     view.entity("95", 5, [*plain[:3], "a text", *plain[4:]], 0, None)
     view.put("3:96", b"")
+    view.entity("97", 5, [plain[0], 2**31, *plain[2:]], 0, None)
+    view.entity("98", 5, [*plain[:5], Typed("raw", "a2c328"), *plain[6:]], 0, None)
     return view
 
 
@@ -227,6 +229,8 @@ def views() -> list[View]:
         plain,
         small("expired", alive=b""),
         small("outlived", alive=packed(FLIP - 1)),
+        small("unsigned", alive=b"\xcf" + FLIP.to_bytes(8, "big")),
+        small("torn_alive", alive=packed("a text")),
         small("longer", pointer=packed([1, FLIP, 5, 3, TIME, "more"]), meta=packed([*plain.meta, ["more"]])),
         small("newer_pointer", pointer=packed([2, "whatever"])),
         small("newer_meta", meta=packed([2, "whatever"])),
@@ -249,6 +253,12 @@ SERVICES: dict[str, Any] = {
         ["to:seats", "pairs:seats", "origin", "dest", "day", "day"],
     ],
     "torn": "a text",
+    "torn_alias": ["plain:score", ["from:score"]],
+    "half_pair": [["from:score", "plain:score", "user_id"]],
+    "no_colon": ["score"],
+    "other_key": [["from:score", "plain:score", "merchant_id", "payee"]],
+    "other_field": [["from:price", "pairs:seats", "origin", "dest", "day", "day"]],
+    "other_from": [["from:price", "pairs:price", "origin", "via", "day", "day"]],
 }
 
 

@@ -78,7 +78,7 @@ def test_addresses_name_services_and_the_ports_that_they_listen_at() -> None:
 def test_ports_are_open_to_this_machine_only_and_are_those_of_the_default_settings() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     defaults = {field.default for field in Settings.model_fields.values()}
-    assert len(published) == 3
+    assert len(published) == 4
     for port in published:
         address, outside, _ = port.split(":")
         assert address == "127.0.0.1"
@@ -86,6 +86,7 @@ def test_ports_are_open_to_this_machine_only_and_are_those_of_the_default_settin
             f"redis://127.0.0.1:{outside}/0",
             f"sc://127.0.0.1:{outside}",
             f"http://127.0.0.1:{outside}",
+            int(outside),
         )
         assert set(addresses) & defaults
 

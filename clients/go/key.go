@@ -33,9 +33,9 @@ func (l *lookup) entityKeys() ([]string, error) {
 	text := make([]byte, 0, count*(len(prefix)+16)) // all keys, one after the other
 	ends := make([]int, 0, count)
 	for _, source := range l.sources {
-		if lost := source.unsaid(l.pin.meta.keys); lost != "" {
-			return nil, failed(ErrUnreadable, "the service does not say which key %q has for %s of view %q; publish its views again",
-				source.name, lost, l.view)
+		if !source.fits(l.pin.meta.keys) {
+			return nil, failed(ErrUnreadable, "a service looks %q up by %q, and view %q has the join keys %q; publish its views again",
+				source.name, slices.Sorted(maps.Keys(source.keys)), l.view, l.pin.meta.keyNames())
 		}
 		for _, entity := range l.entities {
 			begun := len(text)
@@ -91,14 +91,14 @@ func (l *lookup) appendKey(key []byte, source *source, entity any) (found []byte
 	return key, isKey, nil
 }
 
-// unsaid gives a join key for which an alias says no key of the entities; empty where it says them all.
-func (s *source) unsaid(joinKeys []joinKey) string {
+// fits tells whether an alias says a key of the entities for each join key, and for nothing else. A view fits always.
+func (s *source) fits(joinKeys []joinKey) bool {
 	for _, joinKey := range joinKeys {
-		if s.entityKey(joinKey.name) == "" {
-			return joinKey.name
+		if _, said := s.keys[joinKey.name]; s.keys != nil && !said {
+			return false
 		}
 	}
-	return ""
+	return s.keys == nil || len(s.keys) == len(joinKeys)
 }
 
 // described gives the names under which entities have a view's join keys.

@@ -116,7 +116,10 @@ func (l *lookup) vouched(alive []byte) (bool, error) {
 	if alive == nil {
 		return false, nil
 	}
-	flip, _, err := msgp.ReadInt64Bytes(alive)
+	flip, rest, err := msgp.ReadInt64Bytes(alive)
+	if err == nil {
+		err = demandEnd(rest)
+	}
 	if err != nil {
 		return false, unreadable(err, "the flip that keeps view %q alive", l.view)
 	}
@@ -153,19 +156,16 @@ func (l *lookup) settle(replies [][][]byte) error {
 // read reads one entity's row; slots is nil where it has none.
 func (l *lookup) read(table *table, row int, slots []byte) error {
 	if !l.live {
-		return table.set(row, l.pin.meta.expired)
+		_, err := table.set(row, l.pin.meta.expired)
+		return err
 	}
-	var found []byte
 	if slots != nil {
-		var err error
-		if found, err = rowAt(slots, l.pointer.generation); err != nil {
+		if isThere, err := table.setAsOf(row, slots, l.pointer.generation); isThere || err != nil {
 			return err
 		}
 	}
-	if found == nil {
-		found = l.pin.meta.absent
-	}
-	return table.set(row, found)
+	_, err := table.set(row, l.pin.meta.absent)
+	return err
 }
 
 func (l *lookup) notPublished() error {

@@ -1,6 +1,7 @@
 package skewless
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 
@@ -40,6 +41,19 @@ func TestChunksAreOfOneInstant(t *testing.T) {
 		err := looked.accept([][][]byte{first, {second.pointer, second.alive, row}})
 		if err != nil || looked.settled != second.settles {
 			t.Errorf("%x %x: settled is %v, %v", second.pointer, second.alive, looked.settled, err)
+		}
+	}
+}
+
+func TestAnAliveThatIsNoNumberIsUnreadable(t *testing.T) {
+	looked := lookup{pointer: pointer{flip: 5}}
+	right := msgp.AppendInt64(nil, 5)
+	if live, err := looked.vouched(right); !live || err != nil {
+		t.Errorf("got %v, %v", live, err)
+	}
+	for _, wrong := range [][]byte{msgp.AppendString(nil, "5"), append(right, 0xc0), right[:8], {}} {
+		if live, err := looked.vouched(wrong); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%x: got %v, %v", wrong, live, err)
 		}
 	}
 }

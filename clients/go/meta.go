@@ -24,18 +24,21 @@ type meta struct {
 type field struct{ name, dtype string }
 
 func decodePointer(raw []byte) (found pointer, err error) {
-	_, raw, err = formatted(raw, 5)
+	size, raw, err := formatted(raw, 5)
 	for _, number := range []*int64{&found.flip, &found.generation, &found.epoch, &found.snapshotTime} {
 		if err == nil {
 			*number, raw, err = msgp.ReadInt64Bytes(raw)
 		}
+	}
+	if err == nil {
+		err = skipUnknown(raw, size-5)
 	}
 	return found, err
 }
 
 func decodeMeta(raw []byte) (*meta, error) {
 	found := &meta{}
-	_, raw, err := formatted(raw, 6)
+	size, raw, err := formatted(raw, 6)
 	if err == nil {
 		raw, err = msgp.Skip(raw) // the fingerprint
 	}
@@ -58,10 +61,43 @@ func decodeMeta(raw []byte) (*meta, error) {
 		})
 	}
 	if err == nil {
-		found.absent = raw
-		found.expired, err = msgp.Skip(raw)
+		raw, err = found.constants(raw)
+	}
+	if err == nil {
+		err = skipUnknown(raw, size-6)
 	}
 	return found, err
+}
+
+// constants takes the absent and the expired row, each of which must have a value of its dtype for each field.
+func (m *meta) constants(raw []byte) ([]byte, error) {
+	all, err := newTable(&source{fields: m.names()}, m, 1)
+	for _, row := range []*[]byte{&m.absent, &m.expired} {
+		if err == nil {
+			*row = raw
+			raw, err = all.set(0, raw)
+		}
+	}
+	return raw, err
+}
+
+// skipUnknown passes so many elements that a later version added, and demands the end.
+func skipUnknown(raw []byte, count uint32) (err error) {
+	for ; count > 0 && err == nil; count-- {
+		raw, err = msgp.Skip(raw)
+	}
+	if err != nil {
+		return err
+	}
+	return demandEnd(raw)
+}
+
+func (m *meta) keyNames() []string {
+	names := make([]string, len(m.keys))
+	for i, key := range m.keys {
+		names[i] = key.name
+	}
+	return names
 }
 
 func (m *meta) names() []string {
@@ -99,6 +135,14 @@ func formatted(raw []byte, least uint32) (uint32, []byte, error) {
 	return size, raw, err
 }
 
+// demandEnd refuses bytes behind the end of a value.
+func demandEnd(rest []byte) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("%d bytes follow behind its end", len(rest))
+	}
+	return nil
+}
+
 func eachPair(raw []byte, take func(first, second string) error) ([]byte, error) {
 	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
 	for i := uint32(0); i < size && err == nil; i++ {
@@ -119,23 +163,4 @@ func readStrings(raw []byte) ([]string, []byte, error) {
 		err = errors.New("a name is null")
 	}
 	return list.Values, rest, err
-}
-
-// rowAt gives an entity's row in a generation, from its slots; nil where it has none.
-func rowAt(slots []byte, generation int64) ([]byte, error) {
-	size, rest, err := msgp.ReadArrayHeaderBytes(slots)
-	for ; size >= 2 && err == nil; size -= 2 {
-		var number int64
-		if number, rest, err = msgp.ReadInt64Bytes(rest); err != nil {
-			break
-		}
-		if number <= generation {
-			if msgp.IsNil(rest) {
-				return nil, nil
-			}
-			return rest, nil
-		}
-		rest, err = msgp.Skip(rest)
-	}
-	return nil, err
 }

@@ -43,9 +43,18 @@ func parseAlias(parts []string) (reference, error) {
 		return alias, err
 	}
 	target, err := parseReference(parts[1])
+	if err != nil {
+		return target, err
+	}
 	keys := map[string]string{}
 	for i := 2; i < len(parts); i += 2 {
 		keys[parts[i]] = parts[i+1]
+	}
+	switch {
+	case alias.field != target.field:
+		err = fmt.Errorf("%q is to be %q, another field", parts[0], parts[1])
+	case len(keys) != len(parts)/2-1:
+		err = fmt.Errorf("%q has a join key twice", parts[0])
 	}
 	return reference{alias.name, target.view, target.field, keys}, err
 }
@@ -68,6 +77,9 @@ func (s *service) decode(raw []byte, namespace string) error {
 		var one reference
 		one, rest, err = decodeReference(rest)
 		s.features = append(s.features, one)
+	}
+	if err == nil {
+		err = demandEnd(rest)
 	}
 	if err != nil {
 		return unreadable(err, "the list of features of service %q", s.name)

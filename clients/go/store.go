@@ -149,12 +149,13 @@ func (s *Store) settle(ctx context.Context, services []*service, lookups []*look
 			replies = replies[1:]
 		}
 		for _, lookup := range pending {
+			before := lookup.pin
 			if err := lookup.accept(replies[:lookup.sent]); err != nil {
 				return err
 			}
 			replies = replies[lookup.sent:]
-			if lookup.pin != nil {
-				s.pins.Store(lookup.view, lookup.pin)
+			if lookup.pin != before {
+				s.remember(lookup.view, before, lookup.pin)
 			}
 		}
 		pending = slices.DeleteFunc(pending, func(lookup *lookup) bool { return lookup.settled })
@@ -163,6 +164,15 @@ func (s *Store) settle(ctx context.Context, services []*service, lookups []*look
 		}
 	}
 	return failed(ErrUnavailable, "view %q changed %d times during one lookup; look at its publishers", pending[0].view, rounds)
+}
+
+// remember puts a pin in the place of the one that it follows: what another lookup has put meanwhile may be newer, and stays.
+func (s *Store) remember(view string, before, found *pin) {
+	if before == nil {
+		s.pins.LoadOrStore(view, found)
+		return
+	}
+	s.pins.CompareAndSwap(view, before, found)
 }
 
 func (s *Store) commands(services []*service, lookups []*lookup) [][]string {

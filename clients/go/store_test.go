@@ -73,11 +73,52 @@ func TestAViewMayGetOtherJoinKeys(t *testing.T) {
 	}
 }
 
+func TestAMetaIsRememberedEvenWhereTheLookupFails(t *testing.T) {
+	stage := published(t, "view")
+	store := open(t, Options{URL: liveURL(t), Namespace: stage.namespace})
+	if _, err := store.GetOnlineFeatures(context.Background(), 7, "view:make"); !errors.Is(err, ErrUsage) {
+		t.Errorf("got %v", err)
+	}
+	stage.client.Do(context.Background(), stage.client.B().Del().Key(stage.key("m:1")).Build())
+	if values, err := store.GetOnlineFeatures(context.Background(), 7, "view:mark"); err != nil || values[0] != int64(7) {
+		t.Errorf("got %v, %v", values, err)
+	}
+}
+
+func TestTheNewerPinStays(t *testing.T) {
+	store, first, second, third := &Store{}, &pin{epoch: 1}, &pin{epoch: 2}, &pin{epoch: 3}
+	for _, step := range []struct{ before, found, kept *pin }{
+		{nil, first, first}, {nil, second, first}, {first, third, third}, {first, second, third},
+	} {
+		store.remember("view", step.before, step.found)
+		if kept, _ := store.pins.Load("view"); kept != any(step.kept) {
+			t.Errorf("of epoch %d the pin was put, and %v stayed", step.found.epoch, kept)
+		}
+	}
+}
+
+func TestAnAnswerIsInTheOrderOfTheFeatures(t *testing.T) {
+	store := open(t, Options{URL: liveURL(t), Namespace: load(t)})
+	answer, err := store.Lookup(context.Background(), Entities(1), "all:word", "plain:score", "all:small", "all:word")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if expected := []string{"all__word", "plain__score", "all__small"}; !reflect.DeepEqual(answer.Names, expected) {
+		t.Errorf("expected %q, got %q", expected, answer.Names)
+	}
+	if expected := []any{"café", float32(0.5), int32(7)}; !reflect.DeepEqual(answer.Row(0), expected) {
+		t.Errorf("expected %v, got %v", expected, answer.Row(0))
+	}
+}
+
 func TestANameHasOneMeaning(t *testing.T) {
 	stage := published(t, "view")
 	alias := []any{[]any{"view:mark", "other:mark", "id", "payee"}}
 	set(t, stage.client, stage.namespace+":service:aliased", packed(t, alias))
-	set(t, stage.client, stage.namespace+":service:lacking", packed(t, []any{[]any{"payee:mark", "view:mark", "name", "payee"}}))
+	for name, keys := range map[string][]any{"lacking": {"name", "payee"}, "surplus": {"id", "payee", "name", "payee"}} {
+		alias := append([]any{"payee:mark", "view:mark"}, keys...)
+		set(t, stage.client, stage.namespace+":service:"+name, packed(t, []any{alias}))
+	}
 	store := open(t, Options{URL: liveURL(t), Namespace: stage.namespace})
 	ask := func(features ...string) error {
 		_, err := store.GetOnlineFeatures(context.Background(), Entity{"id": 1, "payee": 1}, features...)
@@ -86,8 +127,10 @@ func TestANameHasOneMeaning(t *testing.T) {
 	if err := ask("view:mark", "aliased"); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "two meanings") {
 		t.Errorf("got %v", err)
 	}
-	if err := ask("lacking"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "payee") {
-		t.Errorf("got %v", err)
+	for _, service := range []string{"lacking", "surplus"} {
+		if err := ask(service); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "payee") {
+			t.Errorf("%s: got %v", service, err)
+		}
 	}
 }
 

@@ -24,7 +24,10 @@ type cell struct {
 	floats   []float32 // of the column, where it has any
 }
 
-const float32Code, float32Size = 0xca, 5 // bytes
+const (
+	float32Code, float32Size = 0xca, 5 // bytes
+	shortArray               = 0x90    // with its count in the lower bits
+)
 
 // newTable makes the columns, empty; a usage error where the view lacks a field.
 func newTable(asked *source, meta *meta, rows int) (*table, error) {
@@ -42,8 +45,39 @@ func newTable(asked *source, meta *meta, rows int) (*table, error) {
 	return found, nil
 }
 
-// set reads a row; its end, too, is looked for, since one that is torn is not to be believed.
-func (t *table) set(row int, raw []byte) error {
+// setAsOf reads an entity's row in a generation from its slots, all of which are looked at, since what is torn is not to
+// be believed. It tells whether there is one.
+func (t *table) setAsOf(row int, slots []byte, generation int64) (isThere bool, err error) {
+	size, raw, err := msgp.ReadArrayHeaderBytes(slots)
+	if err == nil && size != 4 {
+		err = fmt.Errorf("it has %d elements instead of two slots", size)
+	}
+	found := false
+	for range 2 {
+		var number int64
+		if err == nil {
+			number, raw, err = msgp.ReadInt64Bytes(raw)
+		}
+		switch {
+		case err != nil:
+			return false, err
+		case found || number > generation:
+			raw, err = skip(raw)
+		case msgp.IsNil(raw):
+			found, raw = true, raw[1:]
+		default:
+			found, isThere = true, true
+			raw, err = t.set(row, raw)
+		}
+	}
+	if err == nil {
+		err = demandEnd(raw)
+	}
+	return isThere, err
+}
+
+// set reads a row, and gives what is behind it.
+func (t *table) set(row int, raw []byte) ([]byte, error) {
 	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
 	if err == nil && int(size) != t.width {
 		err = fmt.Errorf("it has %d values for %d fields", size, t.width)
@@ -51,13 +85,13 @@ func (t *table) set(row int, raw []byte) error {
 	cells := t.cells
 	for at := 0; at < t.width && err == nil; at++ {
 		if len(cells) == 0 || cells[0].position != at {
-			raw, err = msgp.Skip(raw)
+			raw, err = skip(raw)
 			continue
 		}
 		raw, err = cells[0].set(row, raw)
 		cells = cells[1:]
 	}
-	return err
+	return raw, err
 }
 
 // set reads the value in front. What features mostly are, a float32, has a quicker way of its own.
@@ -67,6 +101,23 @@ func (c *cell) set(row int, raw []byte) ([]byte, error) {
 		return raw[float32Size:], nil
 	}
 	return c.column.set(row, raw)
+}
+
+// skip passes a value. Rows mostly are short arrays of float32, and those have a quicker way of their own.
+func skip(raw []byte) ([]byte, error) {
+	if len(raw) == 0 || raw[0]&0xf0 != shortArray {
+		return msgp.Skip(raw)
+	}
+	count := int(raw[0] & 0x0f)
+	rest, err := raw[1:], error(nil)
+	for ; count > 0 && err == nil; count-- {
+		if len(rest) >= float32Size && rest[0] == float32Code {
+			rest = rest[float32Size:]
+		} else {
+			rest, err = msgp.Skip(rest)
+		}
+	}
+	return rest, err
 }
 
 func floatsOf(column column) []float32 {

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from skewless.commands.options import AsJson, good_workspace, strict_workspace
-from skewless.console import parsed_entity, show
+from skewless.commands.options import AsJson, View, good_workspace, strict_workspace
+from skewless.console import parsed_entity, report, show
 
 
 def status(
@@ -16,6 +16,8 @@ def status(
 ) -> None:
     """Show each view's verdict, live generation and age.
 
+    And where its ledger and the online store differ, with what to do.
+
     Example: skewless status --json
     """
     from skewless import jobs
@@ -23,6 +25,21 @@ def status(
 
     found = jobs.status(good_workspace(), tuple(view or ()))
     show(found, status_table(found), as_json)
+
+
+def verify(view: View, as_json: AsJson = False) -> None:
+    """Compare every key online with the live revision, exactly.
+
+    Nothing is changed. Exit code 1 where something differs.
+
+    Example: skewless verify transaction_stats
+    """
+    from skewless import jobs
+
+    found = jobs.verify(good_workspace(), view, report=report)
+    show(found, str(found), as_json)
+    if not found.same:
+        raise typer.Exit(1)
 
 
 def get(

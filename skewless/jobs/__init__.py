@@ -14,6 +14,7 @@ from skewless.jobs.together import build_together
 from skewless.jobs.train import accept_training, train
 from skewless.jobs.training import training_rows, write_rows
 from skewless.jobs.validate import validate
+from skewless.jobs.verify import verify
 
 __all__ = [
     "ViewStatus",
@@ -36,5 +37,6 @@ __all__ = [
     "train",
     "training_rows",
     "validate",
+    "verify",
     "write_rows",
 ]

@@ -60,7 +60,7 @@ def enter_acceptance(workspace: Workspace, ledger: Ledger, built: Event, reason:
 
 def hold(workspace: Workspace, view_name: str, *, reason: str | None = None) -> Operated:
     """Freeze what readers see until the view is released."""
-    view = _online_view(workspace, view_name)
+    view = online_view(workspace, view_name)
     state = operations.hold(workspace.online(view), actor=workspace.settings.actor, reason=reason)
     pointer = state.pointer
     return Operated(
@@ -73,7 +73,7 @@ def hold(workspace: Workspace, view_name: str, *, reason: str | None = None) -> 
 
 def expire(workspace: Workspace, view_name: str, *, reason: str | None = None) -> Operated:
     """Let readers have the expired row at once, until the view is released."""
-    view = _online_view(workspace, view_name)
+    view = online_view(workspace, view_name)
     receipt = operations.expire(workspace.online(view), actor=workspace.settings.actor, reason=reason)
     return Operated(
         view=view.name, action="expire", generation=receipt.generation, snapshot_time=receipt.snapshot_time
@@ -84,7 +84,7 @@ def release(
     workspace: Workspace, view_name: str, *, reason: str | None = None, report: Report = silent
 ) -> Published | Operated:
     """Thaw a held view, and publish the newest revision in force."""
-    view = _online_view(workspace, view_name)
+    view = online_view(workspace, view_name)
     place = workspace.online(view)
     operations.release(place, actor=workspace.settings.actor, reason=reason)
     events = workspace.ledger(view).read()
@@ -106,7 +106,7 @@ def rollback(
 
     The generation before comes back at once; one further back is published again, whole.
     """
-    view = _online_view(workspace, view_name)
+    view = online_view(workspace, view_name)
     place = workspace.online(view)
     seen = reconcile(place)
     if to is None and _leads_elsewhere(seen):
@@ -157,7 +157,8 @@ def _earlier(view: FeatureView, events: tuple[Event, ...], to: datetime | None) 
     )
 
 
-def _online_view(workspace: Workspace, view_name: str) -> FeatureView:
+def online_view(workspace: Workspace, view_name: str) -> FeatureView:
+    """The view; UsageError where it is not online."""
     view = workspace.repo.view(view_name)
     if not view.online:
         raise UsageError(

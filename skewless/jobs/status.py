@@ -10,7 +10,8 @@ from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import published_at
 from skewless.ledger.standing import last_verdict
 from skewless.model import FeatureView
-from skewless.online.reconcile import live_event, untold
+from skewless.online.disagreements import disagreements
+from skewless.online.reconcile import live_event
 from skewless.online.state import OnlineState, look
 from skewless.plan.fingerprint import fingerprint
 from skewless.workspace import Workspace
@@ -24,7 +25,7 @@ class ViewStatus:
     age          of the live snapshot, by the online store's clock
     state        live, expired, not published, offline (online=False), unreachable (the store is away)
     newest_built, newest_verdict   the newest snapshot that has a revision, and what its checks said
-    disagrees    the ledger and the online store differ; the next operation on the view reconciles them
+    disagreements  where the ledger and the online store differ, in words with what to do next
     """
 
     view: str
@@ -41,7 +42,7 @@ class ViewStatus:
     newest_due: datetime
     newest_built: datetime | None
     newest_verdict: str | None
-    disagrees: bool
+    disagreements: tuple[str, ...] = ()
 
 
 def status(workspace: Workspace, view_names: tuple[str, ...] = ()) -> tuple[ViewStatus, ...]:
@@ -78,7 +79,7 @@ def _status(workspace: Workspace, view: FeatureView, away: bool) -> ViewStatus:
         newest_due=workspace.newest_due(view),
         newest_built=newest.snapshot_time if newest else None,
         newest_verdict=_verdict(events, newest.revision if newest else None),
-        disagrees=bool(state and untold(events, state)),
+        disagreements=disagreements(view.name, events, state) if state else (),
     )
 
 

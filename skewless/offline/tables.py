@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow.dataset import Dataset
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,6 +26,7 @@ from skewless.ledger.delta import files_of
 from skewless.model import FeatureView
 from skewless.offline.columns import SNAPSHOT
 from skewless.offline.source import quoted
+from skewless.offline.streaming import stream
 from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
 
@@ -128,18 +130,23 @@ class FeatureTable:
         return tuple(StoredFile(unquote(path), *rest) for path, *rest in zip(*columns, strict=True))
 
     def reader(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-        """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read."""
-        with self._readable():
-            rows = DeltaTable(self.uri).to_pyarrow_dataset()
-            batches = rows.scanner(
-                columns=list(columns or self.view.columns), filter=pc.field(REVISION) == revision
-            ).to_reader()
-        return pa.RecordBatchReader.from_batches(batches.schema, self._explained(batches))
+        """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read.
 
-    def _explained(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        Few of them are in memory at a time. All readers are of the version that the first one opened.
+        """
+        names = list(columns or self.view.columns)
+        with self._readable():
+            schema = pa.schema([self._opened.schema.field(name) for name in names])
+        return pa.RecordBatchReader.from_batches(schema, self._streamed(revision, names))
+
+    def _streamed(self, revision: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The files are opened one by one, long after the table was."""
         with self._readable():
-            yield from batches
+            yield from stream(self._opened, names, (REVISION, revision))
+
+    @cached_property
+    def _opened(self) -> Dataset:
+        return DeltaTable(self.uri).to_pyarrow_dataset()
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

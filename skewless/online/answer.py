@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -45,13 +46,14 @@ class Part:
 
     def rows(self) -> list[Row]:
         """The values of the features, for each entity."""
-        if len(self.positions) == len(self.slots.meta.fields) and self.positions == (
-            *range(len(self.positions)),
-        ):
-            return self.slots.rows()
+        return self.picked(self.slots.own_rows())
+
+    def picked(self, rows: list[Row]) -> list[Row]:
+        """The values of the features, of rows in meta's order."""
+        if self.positions == (*range(len(self.slots.meta.fields)),):
+            return rows
         pick = itemgetter(*self.positions)
-        rows = map(pick, self.slots.rows())
-        return [(value,) for value in rows] if len(self.positions) == 1 else list(rows)
+        return [(pick(row),) for row in rows] if len(self.positions) == 1 else list(map(pick, rows))
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,17 @@ class Answer:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Per entity its own columns, then `<view>__<field>` per feature; UsageError where a name is there twice."""
+        return self.named([part.rows() for part in self.parts])
+
+    def named(self, values: Sequence[Sequence[Row]]) -> list[dict[str, Any]]:
+        """The same of values that are at hand: for each part, of each entity those of its features."""
         rows = self.entities.as_rows()
-        for part in self.parts:
-            for row, values in zip(rows, part.rows(), strict=True):
-                if not row.keys().isdisjoint(part.names):
-                    raise _there_twice(row.keys() & set(part.names))
-                row.update(zip(part.names, values, strict=True))
+        taken = set(chain.from_iterable(rows))
+        for part, found in zip(self.parts, values, strict=True):
+            if not taken.isdisjoint(part.names):
+                raise _there_twice(taken & set(part.names))
+            for row, own in zip(rows, found, strict=True):
+                row.update(zip(part.names, own, strict=True))
         return rows
 
     @cached_property

@@ -24,31 +24,33 @@ _LOST = (ConnectionError, TimeoutError, OSError)
 
 
 class _Kept:
-    """Connections that nobody uses at the moment, the last used first. Safe for threads."""
+    """Connections that nobody uses at the moment, the last used first. Safe for threads.
+
+    Each belongs to an owner, a process or an event loop, and is only given to that one.
+    """
 
     def __init__(self) -> None:
-        self._idle, self._owner = deque[Any](), object()
+        self._idle: dict[object, deque[Any]] = {}
 
-    def take(self, owner: object) -> Any:
-        """Give a connection to one user; None where there is none.
+    def of(self, owner: object) -> deque[Any]:
+        """Those of an owner, to take from and to give back to."""
+        idle = self._idle.get(owner)
+        if idle is None:
+            self._idle = {one: kept for one, kept in self._idle.items() if not _is_over(one)}
+            idle = self._idle.setdefault(owner, deque())
+        return idle
 
-        owner  what the connections belong to: a process, or an event loop; those of another one are left to it
-        """
-        if self._owner != owner:
-            self._idle, self._owner = deque(), owner
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
 
-    def give_back(self, connection: Any) -> None:
-        """Take it back; all that was asked over it has been answered."""
-        self._idle.append(connection)
+def _taken(idle: deque[Any]) -> Any:
+    """The connection that was used last; None where there is none."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
 
-    def emptied(self) -> list[Any]:
-        """All of them, which are to be closed."""
-        idle, self._idle = self._idle, deque()
-        return list(idle)
+
+def _is_over(owner: object) -> bool:
+    return isinstance(owner, asyncio.AbstractEventLoop) and owner.is_closed()
 
 
 def connections(url: str) -> Connections | NodeConnections:
@@ -84,19 +86,21 @@ class Connections:
                 return self._ask(commands)
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._kept.take(os.getpid()) or connect(self._endpoint)
+        idle = self._kept.of(os.getpid())
+        connection = _taken(idle) or connect(self._endpoint)
         try:
             connection.send_packed_command(_packed(connection, commands), check_health=False)
             replies = [connection.read_response() for _ in commands]
         except BaseException:
             connection.disconnect()  # what is still on its way must not be taken for the reply to something else
             raise
-        self._kept.give_back(connection)
+        idle.append(connection)
         return replies
 
     def close(self) -> None:
         """Close the connections."""
-        for connection in self._kept.emptied():
+        idle = self._kept.of(os.getpid())
+        while connection := _taken(idle):
             connection.disconnect()
 
 
@@ -117,20 +121,22 @@ class AsyncConnections:
                 return await self._ask(commands)
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._kept.take(asyncio.get_running_loop()) or await async_connect(self._endpoint)
+        idle = self._kept.of(asyncio.get_running_loop())
+        connection = _taken(idle) or await async_connect(self._endpoint)
         try:
             await connection.send_packed_command(_packed(connection, commands), check_health=False)
             replies = [await connection.read_response() for _ in commands]
         except BaseException:
             await connection.disconnect(nowait=True)  # as above; a cancelled request comes here, too
             raise
-        self._kept.give_back(connection)
+        idle.append(connection)
         return replies
 
     async def close(self) -> None:
         """Close the connections."""
-        for connection in self._kept.emptied():
-            await connection.disconnect()
+        idle = self._kept.of(asyncio.get_running_loop())
+        while connection := _taken(idle):
+            await connection.disconnect(nowait=True)  # a peer that says nothing any more is not waited for
 
 
 def _packed(connection: Any, commands: Sequence[Command]) -> Any:

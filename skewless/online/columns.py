@@ -27,6 +27,9 @@ from skewless.online.codec import (
 from skewless.online.keys import KeyKind, escaped
 from skewless.types import DType
 
+COMMAND_ROWS = 250  # between two commands the server answers others
+COMMAND_BYTES = 1_000_000
+
 _ESCAPABLE = "[%|\\x00-\\x1f\\x7f]"
 _BINARY = pa.large_binary()
 _WEIGHTS = np.random.default_rng(0).integers(1, 2**64, 1024, np.uint64) | np.uint64(1)
@@ -87,31 +90,52 @@ def entity_keys(prefix: str, columns: Sequence[pa.Array], kinds: Sequence[KeyKin
     return _joined(prefix.encode(), *between)
 
 
-def buckets(names: pa.LargeBinaryArray, count: int) -> np.ndarray:
-    """Give each name one of so many numbers, by a sum of its bytes with weights by chance (multilinear hashing)."""
+def hashes(names: pa.LargeBinaryArray, salt: int = 0) -> np.ndarray:
+    """A hash of each name in 64 bits: a sum of its bytes with weights by chance (multilinear hashing).
+
+    salt  another number chooses other weights
+    """
     offsets = _offsets(names)
     starts, ends = offsets[:-1] - offsets[0], offsets[1:] - offsets[0]
-    content = np.frombuffer(names.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    content = np.frombuffer(names.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     place = np.arange(len(content)) - np.repeat(starts, ends - starts)
     sums = np.concatenate(
-        ([np.uint64(0)], np.cumsum(content * _WEIGHTS[place % len(_WEIGHTS)], dtype=np.uint64))
+        ([np.uint64(0)], np.cumsum(content * _WEIGHTS[(place + salt) % len(_WEIGHTS)], dtype=np.uint64))
     )
-    mixed = (sums[ends] - sums[starts]) * _WEIGHTS[0]
-    numbers: np.ndarray = (mixed >> np.uint64(33)).astype(np.int64) % count
+    mixed: np.ndarray = (sums[ends] - sums[starts]) * _WEIGHTS[salt]
+    return mixed
+
+
+def buckets(names: pa.LargeBinaryArray, count: int, salt: int = 0) -> np.ndarray:
+    """Give each name one of so many numbers, by its hash."""
+    numbers: np.ndarray = (hashes(names, salt) >> np.uint64(33)).astype(np.int64) % count
     return numbers
 
 
-def commands(name: str, rows: int, *arguments: pa.LargeBinaryArray) -> bytes:
-    """Give a command for each so many rows, one behind the other, in Redis' protocol (RESP), ready to be sent.
+def commands(
+    name: str, *arguments: pa.LargeBinaryArray, rows: int = COMMAND_ROWS, size: int = COMMAND_BYTES
+) -> tuple[bytes, list[int]]:
+    """Give commands, one behind the other, in Redis' protocol (RESP), ready to be sent; and the first row of each.
 
     arguments  columns; a command has all of its first row, then all of its second
+    rows, size the most rows and bytes of a command; a row that is larger has one of its own
     """
     sized = [_joined(b"$", _by_number(_decimal, pc.binary_length(a)), b"\r\n", a, b"\r\n") for a in arguments]
     lines = _joined(*sized) if len(sized) > 1 else sized[0]
-    starts = range(0, len(lines), rows)
-    return b"".join(
-        part for start in starts for part in _command(name, lines[start : start + rows], len(arguments))
-    )
+    starts = _starts(_offsets(lines), rows, size)
+    ends = [*starts[1:], len(lines)]
+    parts = [_command(name, lines[a:b], len(arguments)) for a, b in zip(starts, ends, strict=False)]
+    return b"".join(piece for part in parts for piece in part), starts
+
+
+def _starts(offsets: np.ndarray, rows: int, size: int) -> list[int]:
+    """Where to cut, so that nothing has more than so many rows or bytes, unless one row does."""
+    starts, start = [], 0
+    while start < len(offsets) - 1:
+        starts.append(start)
+        fits = int(np.searchsorted(offsets, offsets[start] + size, "right")) - 1
+        start = min(max(fits, start + 1), start + rows)
+    return starts
 
 
 def _packed_numbers(column: pa.Array, dtype: DType) -> pa.LargeBinaryArray:

@@ -22,7 +22,7 @@ def demand_same(
     wanted = [constant_row(view, view.absent_row), constant_row(view, view.expired_row), *rows]
     found = [meta and meta.absent, meta and meta.expired, *read]
     for name, row, got in zip(["absent", "expired", *names], wanted, found, strict=True):
-        if _identity(row) != _identity(got):
+        if identity(row) != identity(got):
             raise OnlineError(
                 f"{view.name!r}: a reader would get {got} for {name!r}, and the row is {row}; nothing was "
                 "published. Did something else write the view's keys? If not, please report a bug in skewless"
@@ -36,8 +36,8 @@ def constant_row(view: FeatureView, row: Row) -> Row:
     )
 
 
-def _identity(value: object) -> object:
+def identity(value: object) -> object:
     """What two values must share to be the same: NaN is NaN, 0.0 is not -0.0, True is not 1."""
     if isinstance(value, list | tuple):
-        return tuple(_identity(item) for item in value)
+        return tuple(identity(item) for item in value)
     return value.hex() if isinstance(value, float) else (type(value), value)

@@ -80,8 +80,12 @@ class Session:
         return replies
 
     def atomically(self, *commands: Command) -> list[Any]:
-        """Run the commands as one instant of the server."""
+        """Run the commands as one instant of the server; the first error among their replies is raised."""
         replies: list[Any] = self.pipeline([("MULTI",), *commands, ("EXEC",)])[-1]
+        with translated(self.address):
+            for reply in replies:
+                if isinstance(reply, ResponseError):
+                    raise reply
         return replies
 
     def _reply(self) -> Any:

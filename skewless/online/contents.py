@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
@@ -19,11 +19,15 @@ Command = Literal["MSETNX", "MSET", "UNLINK"]
 
 
 class Part(NamedTuple):
-    """Keys to write or to remove by one kind of command; values are none where it removes."""
+    """Keys to write or to remove by one kind of command; values are none where it removes.
+
+    rows  how many of the revision's rows are dealt with, once it is written
+    """
 
     command: Command
     keys: pa.LargeBinaryArray
     values: pa.LargeBinaryArray | None
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Whole:
     def parts(self, generation: int, prefix: str) -> Iterator[Part]:
         """What to write for a generation under a prefix of keys."""
         for piece in self.pieces:
-            yield Part("MSETNX", piece.packed_keys(prefix), packed_slots(generation, piece.packed_rows()))
+            slots = packed_slots(generation, piece.packed_rows())
+            yield Part("MSETNX", piece.packed_keys(prefix), slots, len(piece))
             self.sample.offer(piece)
 
     @property
@@ -83,8 +88,9 @@ class Changes:
     """What differs from a live generation: new rows beside the live ones, tombstones, and tombstones that are done."""
 
     live: int
-    differences: Iterable[Difference]
+    differences: Generator[Difference]
     rows: int = 0
+    _unchanged: int = 0  # rows that no part has accounted for yet
     _written: Sample = field(default_factory=Sample)
     _gone: Sample = field(default_factory=Sample)
     _dead: Sample = field(default_factory=Sample)
@@ -93,6 +99,7 @@ class Changes:
         """What to write for a generation under a prefix of keys."""
         for difference in self.differences:
             self.rows += difference.rows
+            self._unchanged += difference.rows - len(difference.written)
             yield from self._rewritten(difference, generation, prefix)
             for piece in difference.gone.parts():
                 slots = packed_slots(generation, packed_nil(len(piece)), self.live, piece.packed_rows())
@@ -101,15 +108,20 @@ class Changes:
             for piece in difference.dead.parts():
                 yield Part("UNLINK", piece.packed_keys(prefix), None)
                 self._dead.offer(piece)
+            del difference  # before the next is made
 
     def _rewritten(self, difference: Difference, generation: int, prefix: str) -> Iterator[Part]:
         start = 0
         for piece in difference.written.parts():
             before = difference.packed_before(start, start + len(piece))
             slots = packed_slots(generation, piece.packed_rows(), self.live, before)
-            yield Part("MSET", piece.packed_keys(prefix), slots)
+            yield Part("MSET", piece.packed_keys(prefix), slots, len(piece) + self._unchanged)
             self._written.offer(_Rewritten(piece, partial(_row_before, difference, start)))
-            start += len(piece)
+            start, self._unchanged = start + len(piece), 0
+
+    def close(self) -> None:
+        """Let go of what the comparison keeps."""
+        self.differences.close()
 
     def expected(self, generation: int, absent: Row) -> list[Expected]:
         """What was written, as readers of the generation and, until it flips, of the live one must get it."""

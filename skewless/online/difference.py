@@ -1,38 +1,31 @@
 """What changed between revisions of a view, told from their rows alone, and never from what the server has.
 
 Revisions are compared in memory where they fit. Larger ones are laid on disk first, in buckets by the hash of their
-keys, and compared bucket by bucket.
+keys, and compared bucket by bucket; a bucket that is too large all the same goes the same way once more.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from skewless.errors import DataError
-from skewless.online.columns import buckets, packed_column, packed_nil, spread
+from skewless.online.buckets import Limit, Revision, Side, bucket_count
+from skewless.online.columns import packed_column, packed_nil, spread
 from skewless.online.records import Row
 from skewless.online.rows import Piece, Shape
 from skewless.types import FLOATS, DType
 
-BUCKET_ROWS = 2_000_000
+_LIMIT = Limit()
+_NO_LIMIT = Limit(2**62, 2**62)
+_DEEPEST = 3  # whatever three hashes leave together is one entity's, or will not be parted
 
 Places = np.ndarray  # int64: where in a piece an entity stands; -1: nowhere
-
-
-class Revision(NamedTuple):
-    """A revision's rows, which can be read once, and how many the ledger says there are."""
-
-    batches: pa.RecordBatchReader
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class Difference:
 
 
 def differences(
-    shape: Shape, new: Revision, old: Revision, earlier: Revision, bucket_rows: int = BUCKET_ROWS
+    shape: Shape, new: Revision, old: Revision, earlier: Revision, limit: Limit = _LIMIT, depth: int = 0
 ) -> Generator[Difference]:
     """Compare revisions, bucket by bucket; of the earlier one only the keys count.
 
@@ -76,18 +69,22 @@ def differences(
     difference is asked for, if memory holds all, or with its bucket.
     Two NaN of other bits count as other rows: that costs a write, and changes nothing.
     """
-    count = -(-max(new.rows, old.rows, earlier.rows) // bucket_rows)
-    sides = ((shape, new), (shape, old), (shape.keys_only, earlier))
-    if count <= 1:
-        yield compare(*(_whole(side, revision) for side, revision in sides))
+    shapes = (shape, shape, shape.keys_only)
+    sides = [
+        Side.begun(each, revision, limit) for each, revision in zip(shapes, (new, old, earlier), strict=True)
+    ]
+    if all(limit.holds(side.rows, side.size) for side in sides):
+        yield compare(*(side.whole() for side in sides))
         return
-    with tempfile.TemporaryDirectory(prefix="skewless-publish-") as folder:
-        laid = [
-            _laid_out(side, revision, count, Path(folder) / str(number))
-            for number, (side, revision) in enumerate(sides)
-        ]
-        for paths in zip(*laid, strict=True):
-            yield compare(*(_loaded(side, path) for (side, _), path in zip(sides, paths, strict=True)))
+    deeper = limit if depth < _DEEPEST else _NO_LIMIT
+    with ExitStack() as files:
+        count = bucket_count(sides, limit)
+        laid = [side.laid_out(count, depth, files) for side in sides]
+        for trio in zip(*laid, strict=True):
+            new, old, earlier = (bucket.revision() for bucket in trio)
+            yield from differences(shape, new, old, earlier, deeper, depth + 1)
+            for bucket in trio:
+                bucket.file.close()
 
 
 def compare(new: Piece, old: Piece, earlier: Piece) -> Difference:
@@ -170,43 +167,3 @@ def _twice(shape: Shape) -> DataError:
     return DataError(
         f"a revision of {shape.view!r} has two rows of one entity; build it again. Nothing was published"
     )
-
-
-def _whole(shape: Shape, revision: Revision) -> Piece:
-    piece = Piece.of(shape, revision.batches.read_all())
-    _demand_count(shape, revision, len(piece))
-    return piece
-
-
-def _laid_out(shape: Shape, revision: Revision, count: int, folder: Path) -> list[Path]:
-    """Write a revision's rows into so many files, by the hash of their keys."""
-    folder.mkdir()
-    paths = [folder / str(number) for number in range(count)]
-    schema = shape.schema(revision.batches.schema)
-    rows = 0
-    with ExitStack() as files:
-        writers = [files.enter_context(pa.ipc.new_file(str(path), schema)) for path in paths]
-        for batch in revision.batches:
-            piece = Piece.of(shape, batch)
-            rows += len(piece)
-            numbers = buckets(piece.packed_keys(), count)
-            order = np.argsort(numbers, kind="stable")
-            ends = np.searchsorted(numbers[order], np.arange(count + 1))
-            for writer, start, end in zip(writers, ends, ends[1:], strict=False):
-                chosen = piece.take(order[start:end])
-                writer.write_batch(pa.record_batch([*chosen.keys, *chosen.fields], schema=schema))
-    _demand_count(shape, revision, rows)
-    return paths
-
-
-def _loaded(shape: Shape, path: Path) -> Piece:
-    with pa.ipc.open_file(str(path)) as file:
-        return Piece.of(shape, file.read_all())
-
-
-def _demand_count(shape: Shape, revision: Revision, rows: int) -> None:
-    if rows != revision.rows:
-        raise DataError(
-            f"a revision of {shape.view!r} has {rows} rows, but the ledger says {revision.rows}; build it again. "
-            "Nothing was published"
-        )

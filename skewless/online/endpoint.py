@@ -22,6 +22,7 @@ _FORMS = (
     "write it as redis://host:6379/0, redis+sentinel://host:26379,host:26379/master/0 or "
     "redis+cluster://host:6379,host:6379, with rediss for TLS and user:password@, percent-encoded, before the hosts"
 )
+_TOPOLOGIES = ("sentinel", "cluster")
 _SECONDS = ("socket_timeout", "socket_connect_timeout")
 _TEXTS = ("ssl_ca_certs", "sentinel_username", "sentinel_password", "client_name")
 
@@ -101,9 +102,9 @@ def redacted(url: str) -> str:
     >>> redacted("redis+sentinel://ann:se@cret@one:1,two:2/main?sentinel_password=secret")
     'redis+sentinel://***@one:1,two:2/main'
     """
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    _, at, where = rest.rpartition("@")
-    return f"{scheme}://{'***' if at else ''}{at}{where}"
+    scheme, _, rest = url.partition("://")
+    _, at, where = rest.rpartition("@")  # first: a password may have what else begins the options
+    return f"{scheme}://{'***' if at else ''}{at}{where.partition('?')[0]}"
 
 
 def _parsed(url: str) -> dict[str, Any]:
@@ -117,14 +118,20 @@ def _parsed(url: str) -> dict[str, Any]:
             "an @ stands behind the hosts; percent-encode / and ? in the password, and @ in a path"
         )
     protocol, _, topology = scheme.partition("+")
-    if protocol not in ("redis", "rediss", "unix") or (topology or "single") not in {*Kind}:
+    if (
+        protocol not in ("redis", "rediss", "unix")
+        or scheme.endswith("+")
+        or topology not in ("", *_TOPOLOGIES)
+    ):
         raise ValueError("its scheme is none of redis, rediss, unix, redis+sentinel, redis+cluster")
     kind = Kind(topology or "single")
     values = {"kind": kind, "tls": protocol == "rediss", **_login(login), **_options(query)}
+    if "ssl_ca_certs" in values and protocol != "rediss":
+        raise ValueError("ssl_ca_certs is for TLS, so the URL begins with rediss")
+    if values.get("ssl_ca_certs") == "":
+        raise ValueError("its ssl_ca_certs names no file")
     if protocol == "unix":
         return values | _socket(kind, hosts, path)
-    if values.get("ssl_ca_certs") and protocol != "rediss":
-        raise ValueError("ssl_ca_certs is for TLS, so the URL begins with rediss")
     return values | {"hosts": _hosts(kind, hosts), **_place(kind, path, values)}
 
 
@@ -148,6 +155,8 @@ def _options(query: str) -> dict[str, Any]:
             if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", given[name]):
                 raise ValueError(f"its {name} is no number of seconds")
             options[name] = float(given[name])
+            if not options[name]:
+                raise ValueError(f"its {name} is 0; leave it out for the usual one")
     return options | ({"db": _database(given["db"])} if "db" in given else {})
 
 
@@ -167,9 +176,10 @@ def _hosts(kind: Kind, text: str) -> tuple[Host, ...]:
 def _host(text: str, usual: int) -> Host:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]+))(?::([0-9]{1,5}))?", text)
     port = int(found[3] or usual) if found else 0
-    if found is None or not 1 <= port <= 65535:
+    name = (found[1] or _decoded(found[2])) if found else ""
+    if not 1 <= port <= 65535 or not all(0 < len(label) < 64 for label in name.rstrip(".").split(".")):
         raise ValueError("a host in it is not of the form host:port")
-    return found[1] or _decoded(found[2]), port
+    return name, port
 
 
 def _place(kind: Kind, path: str, values: dict[str, Any]) -> dict[str, Any]:

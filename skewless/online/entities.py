@@ -33,13 +33,16 @@ class Entities:
                     raise UsageError(
                         f"{row!r} is no entity; an entity is a dict of join keys, {{'user_id': 7}}"
                     )
-            return cls(len(rows), None, rows)
+            return cls(len(rows), None, [dict(row) for row in rows])
         columns = {name: _listed(value) for name, value in given.items()}
         lengths = {None if column is None else len(column) for column in columns.values()}
         if lengths <= {None}:
-            return cls(1, None, [given])
+            return cls(1, None, [dict(given)])
         if len(lengths) > 1:
-            raise UsageError(f"the columns of the entities are not of one length: {_lengths(given, columns)}")
+            raise UsageError(
+                f"the columns of the entities are not of one length: {_lengths(given, columns)}; one entity that has a "
+                "list among its values is written as a list of one dict"
+            )
         (count,) = lengths
         return cls(count or 0, {name: column or [] for name, column in columns.items()}, ())
 
@@ -86,6 +89,11 @@ def _listed(value: Any) -> list[Any] | None:
     convert = getattr(value, "to_pylist", None) or getattr(value, "tolist", None)
     listed = convert() if convert else None
     return listed if isinstance(listed, list) else None  # a numpy scalar has a tolist, too
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _lengths(given: Mapping[str, Any], columns: Mapping[str, list[Any] | None]) -> str:

@@ -5,6 +5,7 @@ All keys of a view share the hash tag `{<namespace>:<view>}`, so that a Redis Cl
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class ViewKeys:
 
 
 def service_key(namespace: str, service: str) -> str:
-    """Where the feature list of a service is, for readers that are not Python."""
+    """Where the feature list of a service is, for readers without definitions."""
     return f"{namespace}:service:{service}"
 
 
@@ -109,8 +110,9 @@ def _part(value: Any, kind: KeyKind) -> str:
         return value.replace("%", "%25").replace("|", "%7C")
     if kind is KeyKind.STRING and isinstance(value, str) and _is_unicode(value):
         return escaped(value)
-    if kind is KeyKind.INTEGER and hasattr(value, "__index__") and not isinstance(value, bool):
-        return str(operator.index(value))
+    if kind is KeyKind.INTEGER and not isinstance(value, bool):
+        with contextlib.suppress(TypeError):
+            return str(operator.index(value))
     raise UsageError(f"join key value {value!r} is no {kind}; pass it with the type that the source has")
 
 

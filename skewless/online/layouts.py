@@ -52,7 +52,10 @@ class Layout:
         return values, same.all(axis=1) & (newest <= generation)
 
     def columns(self, values: Array, positions: Sequence[int]) -> list[Array]:
-        """The fields at those places, as numpy has them; integers and bools are masked arrays."""
+        """The fields at those places, as numpy has them; integers and bools are masked arrays.
+
+        OverflowError for an int32 beyond its range.
+        """
         if self.block is None:
             return [_plain(values[f"f{position}"], self.dtypes[position]) for position in positions]
         layout, start = self.block
@@ -88,8 +91,15 @@ def _layout(dtypes: Sequence[DType], *, second_row: bool) -> Layout:
 
 
 def _plain(values: Array, dtype: DType) -> Array:
-    """Values as they were sent, in this machine's order of bytes."""
+    """Values as they were sent, in this machine's order of bytes; OverflowError for an int32 beyond its range."""
     if dtype.name == "bool":
-        return np.ma.array(values == 0xC3)
+        return unmasked(values == 0xC3)
     plain = values.astype(NUMPY[dtype.name])
-    return np.ma.array(plain) if plain.dtype.kind == "i" else plain
+    if dtype.name == "int32" and not np.array_equal(plain, values):
+        raise OverflowError("an int32 is beyond its range")
+    return unmasked(plain) if plain.dtype.kind == "i" else plain
+
+
+def unmasked(values: Array) -> Array:
+    """A masked array without nulls, whose mask has the shape of the values all the same."""
+    return np.ma.array(values, mask=np.zeros(values.shape, bool))

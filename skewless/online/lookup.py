@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from skewless.errors import NotPublishedError, UsageError
+from skewless.errors import NotPublishedError, OnlineError, UsageError
 from skewless.online.codec import pack_int
 from skewless.online.entities import Entities, entity_keys
 from skewless.online.keys import ViewKeys
-from skewless.online.records import Meta, Pointer
+from skewless.online.records import Meta, Pointer, decode_alive
 from skewless.online.slots import Slots
 
 CHUNK = 500
@@ -23,7 +23,7 @@ Command = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The pointer that a reader saw last, as bytes and as what they say, and what alive must be."""
+    """The pointer that a reader saw last, as bytes and as what they say, and what alive mostly is."""
 
     raw: bytes
     pointer: Pointer
@@ -47,14 +47,29 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How entities are looked up under a name: `keys` has, by join key, the entities' column; none: its own name."""
+    """How entities are looked up under a name.
+
+    keys  of an alias: by join key the entities' column; None: a view's own name, whose keys are called as they are
+    """
 
     name: str
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] | None = None
+
+    def column_of(self, key: str) -> str:
+        """The entities' column for a join key."""
+        if self.keys is None:
+            return key
+        return self.keys[key]
 
     def columns(self, meta: Meta, entities: Entities) -> list[list[object]]:
-        """The join keys of the entities; UsageError where one lacks a key."""
-        names = [self.keys.get(key, key) for key, _ in meta.keys]
+        """The join keys of the entities; UsageError where one lacks a key, OnlineError for an alias by others."""
+        joined = [key for key, _ in meta.keys]
+        if self.keys is not None and self.keys.keys() != {*joined}:
+            raise OnlineError(
+                f"alias {self.name!r} is by {', '.join(self.keys) or 'no keys'}, and the published view by "
+                f"{', '.join(joined)}: it has another definition; publish the view again"
+            )
+        names = [self.column_of(key) for key in joined]
         columns = [column for column in map(entities.column, names) if column is not None]
         if len(columns) < len(names):
             raise UsageError(
@@ -102,7 +117,7 @@ class Lookup:
             return [state]
         try:
             self._names = self._row_keys(self.pin)
-        except UsageError:
+        except (UsageError, OnlineError):
             if self._fresh:
                 raise
             self.pin = None  # the view may have other join keys now than it had
@@ -119,7 +134,7 @@ class Lookup:
             self._accept_meta(seen, replies[0][2])
         elif self.pin is None or self.pin.epoch != seen.pointer.epoch:
             self._wanted = seen.pointer.epoch
-        elif len(replies) == 1 or len({(reply[0], reply[1] == seen.alive) for reply in replies}) == 1:
+        elif len(replies) == 1 or len({(reply[0], self._is_live(seen, reply[1])) for reply in replies}) == 1:
             self._settle(seen, self.pin.meta, replies)
 
     def _accept_meta(self, seen: Seen, raw: bytes | None) -> None:
@@ -131,13 +146,19 @@ class Lookup:
             self._wanted = seen.pointer.epoch
 
     def _settle(self, seen: Seen, meta: Meta, replies: Sequence[Sequence[bytes | None]]) -> None:
-        live = replies[0][1] == seen.alive
+        live = self._is_live(seen, replies[0][1])
         raws = list(chain.from_iterable(reply[2:] for reply in replies))
         if len(raws) < len(self._names):
             found = iter(raws)
             raws = [None if name is None else next(found) for name in self._names]
         self.pin = Pin(seen.pointer.epoch, meta, seen)
         self.slots = Slots(meta, seen.pointer, live, self._names, raws)
+
+    def _is_live(self, seen: Seen, alive: bytes | None) -> bool:
+        """Whether alive has the pointer's flip, in whatever width."""
+        return alive == seen.alive or (
+            alive is not None and decode_alive(self.keys.alive, alive) == seen.pointer.flip
+        )
 
     def _row_keys(self, pin: Pin) -> list[str | None]:
         prefix, meta = self.keys.entity(pin.epoch, ""), pin.meta

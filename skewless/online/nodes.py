@@ -6,6 +6,7 @@ The library's client knows who has which slot, follows MOVED and ASK, and asks a
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,30 +25,34 @@ class NodeConnections:
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Keep the endpoint."""
-        self._endpoint = endpoint
+        self._endpoint, self._lock = endpoint, threading.Lock()
         self._client: RedisCluster | None = None
 
     def connect(self) -> None:
         """Learn who has which slot."""
-        if self._client is None:
-            with translated(self._endpoint.address):
-                self._client = cluster(self._endpoint)
+        self._connected()
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Give the replies to commands that are sent at once; StoreUnavailable, OnlineError where one is an error."""
-        self.connect()
-        assert self._client is not None, "just connected"
+        client = self._connected()
         with translated(self._endpoint.address):
-            pipeline = self._client.pipeline()
+            pipeline = client.pipeline()
             for command in commands:
                 pipeline.execute_command(*command)
             return _without_errors(pipeline.execute(raise_on_error=False))
 
     def close(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
+        with self._lock:
+            client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _connected(self) -> RedisCluster:
+        with self._lock, translated(self._endpoint.address):
+            if self._client is None:
+                self._client = cluster(self._endpoint)
+            return self._client
 
 
 class AsyncNodeConnections:

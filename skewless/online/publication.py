@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
 
 from skewless.model import FeatureView
 from skewless.timeline import from_micros
@@ -25,6 +28,16 @@ class Step(StrEnum):
 
 
 Progress = Callable[[Step, int], None]
+
+
+class Rows(Protocol):
+    """Gives the rows of a revision by its name: join keys and fields, or the columns asked for, each entity once.
+
+    DataError where they cannot be read.
+    """
+
+    def __call__(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+        """Any batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

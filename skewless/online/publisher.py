@@ -7,11 +7,9 @@ beside the live rows. No write is ever sent twice: a publish that fails is over,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -20,28 +18,19 @@ from skewless.ledger.events import Event, Kind
 from skewless.online.comparison import constant_row, demand_same
 from skewless.online.connection import Session, demand_safe
 from skewless.online.contents import Changes, Part, Whole
-from skewless.online.difference import Difference, Revision, differences
+from skewless.online.incremental import Source, what_changed
 from skewless.online.keys import entity_key
-from skewless.online.publication import Progress, Publication, Receipt, Step
+from skewless.online.publication import Progress, Publication, Receipt, Rows, Step
 from skewless.online.reader import OnlineReader
-from skewless.online.reconcile import Agreement, OnlineView, flips_of, reconcile_over
-from skewless.online.records import Meta, Pointer
-from skewless.online.rows import Shape, pieces
+from skewless.online.reconcile import Agreement, OnlineView, reconcile_over
+from skewless.online.rows import pieces
 from skewless.online.scripts import refusal, run
 from skewless.online.sweep import sweep
 from skewless.online.telling import at_flip, encode_events, withdrawals
 from skewless.online.writer import Writer
 from skewless.timeline import after, due, format_instant, to_micros
 
-
-class Rows(Protocol):
-    """Gives the rows of a revision by its name: join keys and fields, or the columns asked for, each entity once.
-
-    DataError where they cannot be read.
-    """
-
-    def __call__(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-        """Any batches."""
+__all__ = ["Rows", "publish", "revision_order"]
 
 
 def publish(
@@ -67,35 +56,19 @@ def publish(
     Before the flip readers keep what they have, whatever it raises; after it, the next operation tells the
     ledger what this one could not.
     """
-    schema = rows(publication.revision).schema
-    shape = Shape.of(publication.view, schema)
-    reader = OnlineReader(place.redis_url, place.namespace)
-    try:
+    source = Source.of(publication, rows)
+    with ExitStack() as opened:
+        reader = opened.enter_context(closing(OnlineReader(place.redis_url, place.namespace)))
         reader.connect()  # as every connection, before anything is opened
-        with Session(place.redis_url, place.keys.pointer) as session:
-            demand_safe(session)
-            seen = reconcile_over(session, place)
-            if seen.shows(publication.revision, publication.expires_at) and not (rollback or full):
-                return _already_live(publication, seen)
-            _demand_in_order(seen, publication, rollback)
-            return _Attempt(
-                place=place,
-                publication=publication,
-                rows=rows,
-                schema=schema,
-                shape=shape,
-                session=session,
-                reader=reader,
-                seen=seen,
-                full=full or rollback,
-                rollback=rollback,
-                actor=actor,
-                reason=reason,
-                progress=progress,
-                report=report,
-            ).run()
-    finally:
-        reader.close()
+        session = opened.enter_context(Session(place.redis_url, place.keys.pointer))
+        demand_safe(session)
+        seen = reconcile_over(session, place)
+        if seen.shows(publication.revision, publication.expires_at) and not (rollback or full):
+            return _already_live(publication, seen)
+        _demand_in_order(seen, publication, rollback)
+        changes = None if full or rollback else what_changed(session, place.keys, seen, source, report)
+        attempt = _Attempt(place, publication, session, reader, seen, rollback, actor, reason, progress)
+        return attempt.run(source, changes)
 
 
 @dataclass
@@ -104,82 +77,40 @@ class _Attempt:
 
     place: OnlineView
     publication: Publication
-    rows: Rows
-    schema: pa.Schema
-    shape: Shape
     session: Session
     reader: OnlineReader
     seen: Agreement
-    full: bool
     rollback: bool
     actor: str | None
     reason: str | None
     progress: Progress
-    report: Callable[[str], None]
     generation: int = 0
     epoch: int = 0
     garbage: frozenset[int] = frozenset()
 
-    def run(self) -> Receipt:
-        with ExitStack() as laid_out:
-            changes = self.changes(laid_out)
-            self.open(full=changes is None)
-            if changes is None or self.is_full:
-                laid_out.close()
-                contents: Whole | Changes = self.whole()
-            else:
-                contents = changes
-            self.write(contents)
-        self.compare(contents)
+    def run(self, source: Source, changes: Changes | None) -> Receipt:
+        self.open(full=changes is None)
+        writer = Writer(self.session, self.place.keys, self.generation)
+        if changes is not None and not self.is_full:
+            self.write(writer, changes)
+            self.compare(writer, source, changes)
+        else:
+            if changes is not None:
+                changes.close()  # somebody made the epoch dirty since
+            self.begin_epoch(writer, source.meta)
+            every = Whole(pieces(source.shape, source.batches()))
+            self.write(writer, every)
+            self.compare(writer, source, every)
         events = self.events()
         flip = self.flip(events)
         self.place.ledger.append(*at_flip(events, flip))
-        self.progress(Step.TOLD, contents.rows)
+        self.progress(Step.TOLD, self.publication.rows)
         self.sweep_behind()
         return self.receipt(flip, events)
-
-    @cached_property
-    def meta(self) -> bytes:
-        return Meta.of(self.publication.view, self.publication.fingerprint, self.shape.kinds).encode()
 
     @property
     def is_full(self) -> bool:
         return self.epoch == self.generation
-
-    def changes(self, laid_out: ExitStack) -> Changes | None:
-        """What differs from what is live; None where all must be written, or the tables do not tell."""
-        state, pointer = self.seen.state, self.seen.state.pointer
-        if self.full or self.seen.lost or state.dirty or pointer is None:
-            return None
-        if self.session.call("GET", self.place.keys.meta(pointer.epoch)) != self.meta:
-            return None
-        try:
-            new = Revision(self.rows(self.publication.revision), self.publication.rows)
-            old, earlier = self.revision(self.seen.live), self.left_before(pointer)
-            found = differences(self.shape, new, old, earlier)
-            laid_out.callback(found.close)
-            first = [next(found)]  # what cannot be read is known now, before anything is opened
-        except (DataError, OSError, pa.ArrowException) as error:
-            self.report(f"publishing every row of {self.place.view}: what changed cannot be told ({error})")
-            return None
-        return Changes(pointer.generation, _resumed(first, found))
-
-    def left_before(self, pointer: Pointer) -> Revision:
-        """The keys of the revision whose entities may still have tombstones in the live epoch."""
-        previous = self.seen.state.previous
-        if previous is None or previous.epoch != pointer.epoch:
-            return Revision(self.schema.empty_table().to_reader(), 0)
-        flips = flips_of(self.seen.events, previous.generation)
-        told = flips[0] if len({event.revision for event in flips}) == 1 else None
-        return self.revision(told, [name for name, _ in self.shape.keys])
-
-    def revision(self, event: Event | None, columns: Sequence[str] | None = None) -> Revision:
-        """The revision that an event tells of; DataError where the ledger does not say."""
-        if event is None or event.revision is None or event.rows is None:
-            raise DataError(
-                f"the ledger of {self.place.view!r} does not say which revisions are in its epoch"
-            )
-        return Revision(self.rows(event.revision, columns), event.rows)
 
     def open(self, *, full: bool) -> None:
         seen = self.seen
@@ -190,21 +121,17 @@ class _Attempt:
         self.garbage = frozenset(map(int, answer[2].split()))
         self.progress(Step.OPENED, 0)
 
-    def whole(self) -> Whole:
+    def begin_epoch(self, writer: Writer, meta: bytes) -> None:
         """Make room, and describe the new epoch."""
         if self.garbage or self.seen.lost:
             sweep(self.session, self.place.keys, below=self.generation, kept=self.readable())
         self.progress(Step.CLEANED, 0)
         key = self.place.keys.meta(self.epoch).encode()
-        one = Part("MSETNX", *(pa.array([item], pa.large_binary()) for item in (key, self.meta)))
-        writer = self.writer()
-        writer.send(one)
+        writer.send(Part("MSETNX", *(pa.array([item], pa.large_binary()) for item in (key, meta))))
         writer.settle()
         self.progress(Step.DESCRIBED, 0)
-        return Whole(pieces(self.shape, self.rows(self.publication.revision)))
 
-    def write(self, contents: Whole | Changes) -> None:
-        writer = self.writer()
+    def write(self, writer: Writer, contents: Whole | Changes) -> None:
         for part in contents.parts(self.generation, self.place.keys.entity(self.epoch, "")):
             self.settle(writer)  # the server was at work while this part was made
             writer.send(part)
@@ -216,20 +143,15 @@ class _Attempt:
             )
 
     def settle(self, writer: Writer) -> None:
-        before = writer.written
-        writer.settle()
-        if writer.written > before:
-            self.progress(Step.WRITTEN, writer.written)
+        if writer.settle():
+            self.progress(Step.WRITTEN, writer.rows)
 
-    def writer(self) -> Writer:
-        return Writer(self.session, self.place.keys, self.generation)
-
-    def compare(self, contents: Whole | Changes) -> None:
-        view = self.publication.view
+    def compare(self, writer: Writer, source: Source, contents: Whole | Changes) -> None:
+        view, kinds = self.publication.view, source.shape.kinds
         for expected in contents.expected(self.generation, constant_row(view, view.absent_row)):
-            names = [entity_key(key, self.shape.kinds) or "" for key in expected.rows]
+            names = [entity_key(key, kinds) or "" for key in expected.rows]
             meta, read = self.reader.read_generation(view.name, self.epoch, expected.generation, names)
-            self.writer().demand_ours()  # whoever ended this publish may have dropped its rows by now
+            writer.demand_ours()  # whoever ended this publish may have dropped its rows by now
             demand_same(view, meta, names, list(expected.rows.values()), read)
         self.progress(Step.COMPARED, contents.rows)
 
@@ -299,11 +221,6 @@ class _Attempt:
             expires_at=it.expires_at,
             withdrawn=tuple(event.revision or "" for event in events if event.kind is Kind.WITHDRAWN),
         )
-
-
-def _resumed(first: list[Difference], others: Iterator[Difference]) -> Iterator[Difference]:
-    yield first.pop()  # nothing holds on to it
-    yield from others
 
 
 def revision_order(events: tuple[Event, ...], revision: str) -> int:

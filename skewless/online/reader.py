@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from skewless.online.answer import Answer
 from skewless.online.asking import async_connections, connections
 from skewless.online.entities import Entities, Given
-from skewless.online.keys import KeyKind, ViewKeys
+from skewless.online.keys import KeyKind, ViewKeys, service_key
 from skewless.online.lookup import CHUNK
 from skewless.online.records import Meta, Row
 from skewless.online.request import Aliases, Conversation, Memory, Request
@@ -105,6 +105,10 @@ class AsyncOnlineReader:
     async def close(self) -> None:
         """Close the connections."""
         await self._connections.close()
+
+    async def ping(self) -> None:
+        """Ask for a record that need not be there: StoreUnavailable where the server does not answer."""
+        await self._connections.ask([("GET", service_key(self._memory.namespace, "ping"))])
 
     async def read(self, features: Sequence[str], entities: Given, aliases: Aliases = _NO_ALIASES) -> Answer:
         """Give features, as `OnlineReader.read` does."""

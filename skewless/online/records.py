@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 
@@ -25,11 +25,12 @@ Row = tuple[Any, ...]
 
 _Pairs = list[tuple[str, str]]
 _META = tuple[int, str, _Pairs, _Pairs, list[Any], list[Any]]
-_DECODED: dict[str, type] = {
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_DECODED: dict[str, Any] = {
     "bool": bool,
-    "int32": int,
-    "int64": int,
-    "timestamp": int,
+    "int32": Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)],
+    "int64": _INT64,
+    "timestamp": _INT64,
     "float32": float,
     "float64": float,
     "string": str,
@@ -56,7 +57,10 @@ class Pointer:
         """Read it; OnlineError where the format is not ours."""
         _, *numbers = _decode_formatted(raw, "pointer", tuple[int, int, int, int, int])
         flip, generation, epoch, time = numbers
-        return cls(flip, generation, epoch, from_micros(time))
+        try:
+            return cls(flip, generation, epoch, from_micros(time))
+        except OverflowError as error:
+            raise OnlineError(f"the online pointer has a snapshot time beyond year 9999: {time}") from error
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Meta:
             kinds = tuple((name, KeyKind(kind)) for name, kind in keys)
             meta = cls(fingerprint, kinds, named, (), ())
             constant = [meta.to_python(msgspec.convert(row, meta._row)) for row in (absent, expired)]
-        except ValueError as error:  # msgspec's is one, too
+        except (ValueError, OverflowError) as error:  # msgspec's are the first
             raise OnlineError(f"the online meta is not readable ({error}); upgrade skewless") from error
         return cls(fingerprint, kinds, named, *constant)
 
@@ -155,6 +159,15 @@ class Meta:
         return [(position, convert) for position, convert in found if convert]
 
 
+def decode_alive(key: str, raw: bytes) -> int:
+    """Read the flip that is alive; OnlineError where it is no integer."""
+    try:
+        flip: int = msgspec.msgpack.decode(raw, type=int)
+        return flip
+    except ValueError as error:
+        raise OnlineError(f"{key!r} is no integer of ours ({error}); did something else write it?") from error
+
+
 def encode_slots(generation: int, row: bytes, earlier: int = 0, earlier_row: bytes = NIL) -> bytes:
     """Write an entity's two slots, newest first; the rows are packed already."""
     return pack_array([pack_generation(generation), row, pack_generation(earlier), earlier_row])
@@ -175,7 +188,7 @@ def _decode_formatted(raw: bytes, what: str, wanted: Any) -> tuple[Any, ...]:
         if number == FORMAT:
             known: tuple[Any, ...] = msgspec.convert(decoded[: len(get_args(wanted))], wanted)
             return known
-    except (msgspec.DecodeError, msgspec.ValidationError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:  # msgspec's are the first
         raise OnlineError(
             f"the online {what} is not MessagePack of ours; did something else write the key?"
         ) from error

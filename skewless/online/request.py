@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from skewless.errors import OnlineError, UsageError, did_you_mean
+from skewless.errors import StoreUnavailable, UsageError, did_you_mean
 from skewless.online.answer import Answer, Part, served_at
 from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind, ViewKeys, service_key
@@ -40,7 +40,7 @@ Aliases = Mapping[str, Alias]
 
 @dataclass
 class Memory:
-    """What a reader remembers: of each view its epoch and meta, of each service what its record said."""
+    """What a reader remembers: of each view its epoch and meta, of each service what its record said last."""
 
     namespace: str
     pins: dict[str, Pin] = field(default_factory=dict)
@@ -54,16 +54,17 @@ class Memory:
         """What asks for the records of services."""
         return [("GET", service_key(self.namespace, name)) for name in services]
 
-    def learn(self, services: Sequence[str], replies: Sequence[bytes | None]) -> bool:
-        """Keep the services' features; whether one is not what it was."""
-        changed = False
-        for name, raw in zip(services, replies, strict=False):  # behind them stand the replies to others
+    def learn(self, services: Sequence[str], replies: Sequence[bytes | None]) -> dict[str, bytes]:
+        """The records of services, which are kept; behind them may stand the replies to others."""
+        found: dict[str, bytes] = {}
+        for name, raw in zip(services, replies, strict=False):
             if raw is None:
                 raise no_service(self.namespace, name)
             if raw != self.services.get(name):
                 unpack_features(name, raw)  # what is kept can be read
-                self.services[name], changed = raw, True
-        return changed
+            found[name] = raw
+        self.services |= found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Request:
         """Ask for the keys that an entity must have, and whether each is a string or an integer."""
         _, lookups = yield from self._settled()
         return {
-            naming.keys.get(key, key): kind
+            naming.column_of(key): kind
             for lookup in lookups
             for naming in lookup.namings
             for key, kind in lookup.settled_slots.meta.keys
@@ -114,29 +115,39 @@ class Request:
 
     def _settled(self) -> Conversation[tuple[Wish, list[Lookup]]]:
         services = [name for name in self.features if ":" not in name]
-        if unknown := [name for name in services if name not in self.memory.services]:
-            self.memory.learn(unknown, (yield self.memory.asking(unknown)))
+        records: Mapping[str, bytes] = {
+            name: raw for name in services if (raw := self.memory.services.get(name)) is not None
+        }
+        if len(records) < len(services):
+            records = self.memory.learn(services, (yield self.memory.asking(services)))
         for _ in range(_ROUNDS):
-            wish = self._wish(services)
+            wish = self._wish(records)
             lookups = self._lookups(wish)
-            if not (yield from _exchange(self.memory, lookups, services)):
-                continue  # a service is another one now
-            yield from _settle(self.memory, lookups)
-            return wish, lookups
-        raise OnlineError(f"the services {', '.join(services)} changed {_ROUNDS} times during one lookup")
+            told = yield from _exchange(self.memory, lookups, records)
+            if told == records:
+                yield from _settle(self.memory, lookups)
+                return wish, lookups
+            records = told
+        raise restless(f"the services {', '.join(services)}")
 
-    def _wish(self, services: Sequence[str]) -> Wish:
+    def _wish(self, records: Mapping[str, bytes]) -> Wish:
         """The features by view and alias, those of the services among them."""
-        if not services:
+        if not records:
             return Wish(_by_view(tuple(self.features)), self.aliases)
-        aliases = dict(self.aliases)
-        features: list[str] = []
+        meanings: dict[str, Alias | None] = {}
+        features = []
         for name in self.features:
-            if name not in services:
-                features.append(name)
-                continue
-            for feature in unpack_features(name, self.memory.services[name]):
-                features.append(feature if isinstance(feature, str) else _aliased(feature, aliases))
+            found = unpack_features(name, records[name]) if name in records else [name]
+            for feature in found:
+                features.append(feature if isinstance(feature, str) else feature[0])
+                prefix = features[-1].partition(":")[0]
+                meaning = self.aliases.get(prefix) if isinstance(feature, str) else _alias(feature)
+                if meanings.setdefault(prefix, meaning) != meaning:
+                    raise UsageError(
+                        f"{prefix!r} has two meanings in one request: a view and an alias of a service, or two "
+                        "aliases; ask for them one after the other"
+                    )
+        aliases = {prefix: alias for prefix, alias in meanings.items() if alias is not None}
         return Wish(_by_view(tuple(features)), aliases)
 
     def _lookups(self, wish: Wish) -> list[Lookup]:
@@ -152,7 +163,9 @@ class Request:
             served = served_at(slots, now)
             for number, naming in enumerate(lookup.namings):
                 start = number * self.entities.count
-                own = slots if len(lookup.namings) == 1 else slots.part(start, self.entities.count)
+                own = (
+                    slots if len(lookup.namings) == 1 else slots.at(range(start, start + self.entities.count))
+                )
                 parts[naming.name] = _part(naming.name, own, wish.fields[naming.name])
                 views[naming.name] = served
         return Answer(
@@ -166,33 +179,38 @@ def _settle(memory: Memory, lookups: Sequence[Lookup]) -> Conversation[None]:
         pending = [lookup for lookup in lookups if not lookup.settled]
         if not pending:
             return
-        yield from _exchange(memory, pending)
-    raise OnlineError(
-        f"{pending[0].keys.view!r} changed {_ROUNDS} times during one lookup; look at its publishers"
-    )
+        yield from _exchange(memory, pending, {})
+    raise restless(repr(pending[0].keys.view))
 
 
-def _exchange(memory: Memory, lookups: Sequence[Lookup], services: Sequence[str] = ()) -> Conversation[bool]:
-    """Ask for views, and beside them whether services are what they were; False: one is not."""
+def _exchange(
+    memory: Memory, lookups: Sequence[Lookup], records: Mapping[str, bytes]
+) -> Conversation[Mapping[str, bytes]]:
+    """Ask for views, and beside them for the records of services; views are only answered by those of `records`."""
     groups = [lookup.commands() for lookup in lookups]
+    services = list(records)
     replies = yield [*memory.asking(services), *(command for group in groups for command in group)]
-    if services and memory.learn(services, replies):
-        return False
+    if services and (told := memory.learn(services, replies)) != records:
+        return told
     taken = iter(replies[len(services) :])
     for lookup, group in zip(lookups, groups, strict=True):
         lookup.accept([next(taken) for _ in group])
         if lookup.pin:
             memory.pins[lookup.keys.view] = lookup.pin
-    return True
+    return records
 
 
-def _aliased(feature: Sequence[str], aliases: dict[str, Alias]) -> str:
-    """The name of a service's feature of an alias, which is entered."""
-    name, real, *pairs = feature
-    aliases[name.partition(":")[0]] = Alias(
-        real.partition(":")[0], dict(zip(pairs[::2], pairs[1::2], strict=True))
+def restless(what: str) -> StoreUnavailable:
+    """Something changes faster than it can be read."""
+    return StoreUnavailable(
+        f"{what} changed {_ROUNDS} times during one lookup; look at its publishers, and ask again"
     )
-    return name
+
+
+def _alias(feature: Sequence[str]) -> Alias:
+    """What a service's feature of an alias says of it."""
+    _, real, *pairs = feature
+    return Alias(real.partition(":")[0], dict(zip(pairs[::2], pairs[1::2], strict=True)))
 
 
 @lru_cache(maxsize=1000)

@@ -75,6 +75,13 @@ class Piece:
         fields = [_cast(shape, batch.column(name), name, dtype.arrow()) for name, dtype in shape.fields]
         return cls(shape, keys, fields)
 
+    @classmethod
+    def joined(cls, shape: Shape, pieces: Sequence[Piece]) -> Self:
+        """The rows of one piece or more, one after the other."""
+        columns = zip(*((*piece.keys, *piece.fields) for piece in pieces), strict=True)
+        whole = [pa.concat_arrays(column) for column in columns]
+        return cls(shape, whole[: len(shape.keys)], whole[len(shape.keys) :])
+
     def __len__(self) -> int:
         """How many rows."""
         return len(self.keys[0])
@@ -96,16 +103,27 @@ class Piece:
             fields=[column.take(chosen) for column in self.fields],
         )
 
+    @property
+    def nbytes(self) -> int:
+        """What its columns take in memory."""
+        return sum(column.nbytes for column in (*self.keys, *self.fields))
+
+    def slice(self, start: int, count: int) -> Piece:
+        """So many rows from one on."""
+        return replace(
+            self,
+            keys=[column.slice(start, count) for column in self.keys],
+            fields=[column.slice(start, count) for column in self.fields],
+        )
+
     def parts(self) -> Iterator[Piece]:
-        """Cut into parts of at most 10,000 rows, and about four megabytes where rows allow it."""
-        size = sum(column.nbytes for column in (*self.keys, *self.fields))
-        step = max(1, min(_ROWS, _BYTES * len(self) // max(size, 1)))
-        for start in range(0, len(self), step):
-            yield replace(
-                self,
-                keys=[column.slice(start, step) for column in self.keys],
-                fields=[column.slice(start, step) for column in self.fields],
-            )
+        """Halve it until parts have at most 10,000 rows and about four megabytes, or are one row."""
+        if len(self) > 1 and (len(self) > _ROWS or self.nbytes > _BYTES):
+            half = len(self) // 2
+            yield from self.slice(0, half).parts()
+            yield from self.slice(half, len(self) - half).parts()
+        elif len(self):
+            yield self
 
     def packed_keys(self, prefix: str = "") -> pa.LargeBinaryArray:
         """The prefix and each row's key; DataError for a null."""

@@ -1,4 +1,4 @@
-"""The feature lists of services, for readers that are not Python.
+"""The feature lists of services, for readers without definitions.
 
 A feature is `"view:field"`; of an aliased view it is a list: `"alias:field"`, `"view:field"`, then by pairs a join key
 and the key under which the caller's entity has it.
@@ -57,12 +57,28 @@ def _packed(feature: Feature) -> bytes:
 def unpack_features(service: str, raw: bytes) -> Sequence[Feature]:
     """Read a service's features; OnlineError where they are no array of ours."""
     try:
-        return _FEATURES.decode(raw)
-    except msgspec.DecodeError as error:
-        raise OnlineError(
-            f"the online record of service {service!r} is not readable ({error}); did something else write it? "
-            "Publish one of its views again"
-        ) from error
+        features: Sequence[Feature] = _FEATURES.decode(raw)
+    except ValueError as error:  # of which msgspec's are
+        raise _unreadable(service, str(error)) from error
+    for feature in features:
+        if not _is_feature(feature):
+            raise _unreadable(service, f"{feature!r} is no feature")
+    return features
+
+
+def _is_feature(feature: Feature) -> bool:
+    """Whether it is "view:field"; or such a one of an alias, one of the view, of the same field, and pairs of keys."""
+    names = [feature] if isinstance(feature, str) else feature[:2]
+    parts = [name.partition(":") for name in names]
+    whole = all(view and field for view, _, field in parts) and len({field for _, _, field in parts}) == 1
+    return whole and (isinstance(feature, str) or (len(names) == 2 and len(feature) % 2 == 0))
+
+
+def _unreadable(service: str, what: str) -> OnlineError:
+    return OnlineError(
+        f"the online record of service {service!r} is not readable ({what}); did something else write it? "
+        "Publish one of its views again"
+    )
 
 
 def no_service(namespace: str, service: str) -> NotPublishedError:

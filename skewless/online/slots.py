@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import msgspec
+from itertools import repeat
+from operator import is_
 
 from skewless.errors import OnlineError
 from skewless.online.records import Meta, Pointer, Row
@@ -26,9 +26,9 @@ class Slots:
     names: Sequence[str | None]
     raws: Sequence[bytes | None]
 
-    def part(self, start: int, count: int) -> Slots:
-        """Some of the entities."""
-        names, raws = self.names[start : start + count], self.raws[start : start + count]
+    def at(self, places: Sequence[int]) -> Slots:
+        """Those of the entities at some places."""
+        names, raws = [self.names[place] for place in places], [self.raws[place] for place in places]
         return Slots(self.meta, self.pointer, self.live, names, raws)
 
     def rows(self) -> list[Row]:
@@ -37,12 +37,28 @@ class Slots:
             return [self.meta.expired] * len(self.names)
         return rows_of(self.meta, self.pointer.generation, self.names, self.raws)
 
+    def own_rows(self) -> list[Row]:
+        """The same, with lists that a caller may change: those of the constant rows are the reader's."""
+        rows, constant = self.rows(), (self.meta.absent, self.meta.expired)
+        if not any(dtype.element for dtype in self.meta.dtypes):
+            return rows
+        return [_copied(row) if any(row is one for one in constant) else row for row in rows]
+
+    def absent(self, rows: Sequence[Row]) -> int:
+        """How many entities got the absent row, of rows that `rows()` gave: it is one and the same object."""
+        return sum(map(is_, rows, repeat(self.meta.absent)))
+
+
+def _copied(row: Row) -> Row:
+    return tuple(list(value) if isinstance(value, list) else value for value in row)
+
 
 def rows_of(
     meta: Meta, generation: int, names: Sequence[str | None], raws: Sequence[bytes | None]
 ) -> list[Row]:
     """The row of each entity in a generation: of its first slot not above it; the absent row where there is none."""
     read, absent, rows = meta.read_slots, meta.absent, []
+    to_python = meta.to_python if meta.converts else tuple
     try:
         for raw in raws:
             if raw is None:
@@ -50,10 +66,10 @@ def rows_of(
                 continue
             newest, row, earlier, earlier_row = read(raw)
             found = row if newest <= generation else earlier_row if earlier <= generation else None
-            rows.append(absent if found is None else found)
-    except msgspec.DecodeError as error:
+            rows.append(absent if found is None else to_python(found))
+    except (ValueError, OverflowError, RecursionError) as error:  # msgspec's are the first
         raise OnlineError(
             f"{names[len(rows)]!r} is not readable ({error}); did something else write it? Run `skewless verify`, "
             "and publish the view with --full"
         ) from error
-    return [row if row is absent else meta.to_python(row) for row in rows] if meta.converts else rows
+    return rows

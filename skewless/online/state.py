@@ -74,10 +74,10 @@ def read_state(session: Session, keys: ViewKeys) -> OnlineState:
         ("HGETALL", keys.state),
         ("TIME",),
     )
-    fields = {name.decode(): value.decode() for name, value in zip(stored[::2], stored[1::2], strict=True)}
     pointer = None if raw_pointer is None else Pointer.decode(raw_pointer)
     alive = pointer is not None and raw_alive == pack_int(pointer.flip)
     try:
+        fields = {name.decode(): text.decode() for name, text in zip(stored[::2], stored[1::2], strict=True)}
         return OnlineState(
             pointer=pointer,
             alive=alive,

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from skewless.online.layouts import NUMPY, Array
-from skewless.online.records import Row
-from skewless.online.slots import Slots, rows_of
+from skewless.online.slots import Slots
 from skewless.timeline import to_micros
 from skewless.types import DType
 
@@ -25,12 +24,18 @@ def arrays(slots: Slots, positions: Sequence[int]) -> list[Array]:
     Floats and timestamps have NaN and NaT for null; bools and integers are masked arrays; texts, binaries and
     arrays are arrays of Python objects. OnlineError where a value does not parse.
     """
-    found = _all_alike(slots, positions)
-    if found is not None:
-        return found
+    try:
+        return _all_alike(slots, positions) or _mixed(slots, positions)
+    except OverflowError:
+        slots.rows()  # tells which entity it is
+        raise
+
+
+def _mixed(slots: Slots, positions: Sequence[int]) -> list[Array]:
+    """The columns, entities of each layout at once, and the rest row by row."""
     columns = [_Column.of(slots.meta.dtypes[position], len(slots.names)) for position in positions]
     rest = _fill_by_layout(slots, positions, columns) if slots.live else range(len(slots.names))
-    rows = _rows_at(slots, rest)
+    rows = slots.at(rest).own_rows()
     for column, position in zip(columns, positions, strict=True):
         column.put(rest, [row[position] for row in rows])
     return [column.finished() for column in columns]
@@ -66,13 +71,6 @@ def _fill_by_layout(slots: Slots, positions: Sequence[int], columns: Sequence[_C
         for column, found in zip(columns, layouts[length].columns(values, positions), strict=True):
             column.values[where] = found
     return rest
-
-
-def _rows_at(slots: Slots, places: Sequence[int]) -> list[Row]:
-    if not slots.live:
-        return slots.rows()
-    names, raws = [slots.names[place] for place in places], [slots.raws[place] for place in places]
-    return rows_of(slots.meta, slots.pointer.generation, names, raws)
 
 
 @dataclass(slots=True)

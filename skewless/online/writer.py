@@ -15,18 +15,14 @@ from skewless.online.contents import Part
 from skewless.online.keys import ViewKeys
 from skewless.online.scripts import refusal
 
-_COMMAND_ROWS = 250  # between two commands the server answers others
-_COMMAND_BYTES = 1_000_000
-
-
 _DONE = {"MSETNX": 1, "MSET": b"OK"}
 
 
 class _Sent(NamedTuple):
-    """A part that is on its way, so many rows to a command."""
+    """A part that is on its way, and the first row of each of its commands."""
 
     part: Part
-    rows: int
+    starts: list[int]
 
 
 @dataclass
@@ -35,12 +31,14 @@ class Writer:
 
     PublishRefused (superseded) once somebody else has opened a later generation; DataError where a new key is there
     already; StoreUnavailable. A writer that has failed is over: no write is ever sent twice.
+
+    rows  how many of the revision's are dealt with so far
     """
 
     session: Session
     keys: ViewKeys
     generation: int
-    written: int = 0
+    rows: int = 0
     _sent: _Sent | None = None
 
     def send(self, part: Part) -> None:
@@ -48,24 +46,22 @@ class Writer:
         assert self._sent is None, "one part at a time"
         _demand_distinct(part.keys)
         arguments = [part.keys] if part.values is None else [part.keys, part.values]
-        size = sum(pc.mean(pc.binary_length(column)).as_py() for column in arguments)
-        rows = max(1, min(_COMMAND_ROWS, int(_COMMAND_BYTES // size)))
-        looking = self.session.packed(self._looking)
-        self.session.send(commands(part.command, rows, *arguments) + looking)
-        self._sent = _Sent(part, rows)
+        packed, starts = commands(part.command, *arguments)
+        self.session.send(packed + self.session.packed(self._looking))
+        self._sent = _Sent(part, starts)
 
-    def settle(self) -> None:
-        """Wait until what was sent is acknowledged."""
+    def settle(self) -> bool:
+        """Wait until what was sent is acknowledged; false where nothing was."""
         if self._sent is None:
-            return
-        (part, rows), self._sent = self._sent, None
-        starts = range(0, len(part.keys), rows)
+            return False
+        (part, starts), self._sent = self._sent, None
         *acknowledged, writing = self.session.replies(len(starts) + 1)
         self._demand_ours(writing)
-        for start, reply in zip(starts, acknowledged, strict=True):
+        for start, end, reply in zip(starts, [*starts[1:], len(part.keys)], acknowledged, strict=True):
             if reply != _DONE.get(part.command, reply):
-                self._tell_twice(part.keys[start : start + rows])
-        self.written += len(part.keys)
+                self._tell_twice(part.keys[start:end])
+        self.rows += part.rows
+        return True
 
     def demand_ours(self) -> None:
         """PublishRefused unless this generation may still flip."""

@@ -164,7 +164,7 @@ def server_with_tls() -> str:
     return found[0]
 
 
-def test_it_reads_from_a_cluster_whose_slots_move(tmp_path: Path) -> None:
+def test_it_reads_from_a_cluster_whose_slots_move_and_connections_break(tmp_path: Path) -> None:
     with running(Cluster("valkey-9", tmp_path / "cluster")) as cluster:
         finish(maven("test", "-Dtest=CasesTest", url=cluster.url))
         with reading(cluster.url, tmp_path / "signals"):
@@ -175,13 +175,18 @@ def test_it_reads_from_a_cluster_whose_slots_move(tmp_path: Path) -> None:
             ]
             for source, target in zip(nodes, [*nodes[1:], nodes[0]], strict=True):
                 cluster.move(key, source, target, lambda _: time.sleep(0.05))
+                for node in nodes:
+                    node.client().execute_command("CLIENT", "KILL", "TYPE", "normal")
+                time.sleep(0.5)
 
 
-def test_it_finds_the_new_master_by_sentinel(tmp_path: Path) -> None:
-    with running(Sentinels("valkey-9", tmp_path / "sentinels")) as watched:
-        finish(maven("test", "-Dtest=CasesTest", url=watched.url))
+def test_it_finds_the_new_master_by_sentinels_with_a_user_of_their_own(tmp_path: Path) -> None:
+    user = "user watcher on >its-own +@all allchannels"
+    with running(Sentinels("valkey-9", tmp_path / "sentinels", sentinel_options=[user])) as watched:
+        url = f"{watched.url}?sentinel_username=watcher&sentinel_password=its-own"
+        finish(maven("test", "-Dtest=CasesTest", url=url))
         master, replica = watched.servers
-        with reading(watched.url, tmp_path / "signals"):
+        with reading(url, tmp_path / "signals"):
             master.client().execute_command("WAIT", 1, 5000)
             master.kill()
             until(lambda: master_port(watched) == replica.port, "Sentinels name the replica")

@@ -61,7 +61,7 @@ class Tally(NamedTuple):
 class Readers:
     """Readers of one view. The test says beforehand what they may see: `at_least`, `at_most`, `allow`.
 
-    Every answer must be exactly the revision that its snapshot time names, be the bounds what they may.
+    Every answer must be exactly the revision that its snapshot time names, whatever the bounds.
     """
 
     url: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +23,13 @@ from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind, ViewKeys
 from skewless.online.lookup import Lookup, Naming
 from skewless.online.operations import expire
-from skewless.online.reader import OnlineReader
+from skewless.online.reader import AsyncOnlineReader, OnlineReader
 from skewless.online.records import Meta, Pointer, encode_slots
+from skewless.online.request import Alias, Request
 from skewless.online.services import put_service
 from skewless.settings import Settings
 from skewless.store import FeatureStore
+from skewless.timeline import SystemClock
 from tests.redis.stage import SOURCE, USER, Stage, ago
 
 EVERY_DTYPE = FeatureView(
@@ -337,7 +340,8 @@ def test_an_application_without_definitions_asks_for_features_and_services(
     assert store.get_online_features("fraud", {"user_id": [1, 9]}).columns == found
     assert store.get_online_features("stats:mark", [{"user_id": 1}, {"user_id": 9}]).columns == found
     assert store.parse_entity("fraud", {"user_id": "1"}) == {"user_id": 1}
-    with pytest.raises(UsageError, match="none"):
+    assert store.get_online_features(["fraud", "stats:word"], {"user_id": 1}).columns["stats__word"] == ["w7"]
+    with pytest.raises(NotPublishedError, match="no service 'frauds'"):
         store.get_online_features("frauds", {"user_id": 1})
     store.close()
 
@@ -414,3 +418,87 @@ def test_a_view_may_get_other_join_keys(stage: Stage, tmp_path: Path) -> None:
         stage.reader.get(["stats:mark"], {"user_id": 1})
     assert stage.reader.get(["stats:mark"], {"name": "Ann"}) == [{"name": "Ann", "stats__mark": 8}]
     other.close()
+
+
+def test_lookups_that_overlap_each_see_what_a_service_is_now(stage: Stage) -> None:
+    """Both asked before it changed, and both were answered after it."""
+    stage.publish_mark(7, ago(hours=1), users=3)
+    put_service(stage.redis_url, stage.namespace, "fraud", ["stats:mark"])
+    assert stage.reader.get(["fraud"], {"user_id": 1}) == [{"user_id": 1, "stats__mark": 7}]
+    talks = [Request(stage.reader._memory, ["fraud"], Entities.of({"user_id": 1}), {}) for _ in range(2)]
+    conversations = [talk.answer(SystemClock()) for talk in talks]
+    asked = [next(conversation) for conversation in conversations]
+    put_service(stage.redis_url, stage.namespace, "fraud", ["stats:word"])
+    for conversation, commands in zip(conversations, asked, strict=True):
+        again = conversation.send(stage.reader._connections.ask(commands))
+        with pytest.raises(StopIteration) as done:
+            conversation.send(stage.reader._connections.ask(again))
+        assert done.value.value.columns == {"stats__word": ["w7"]}
+
+
+def test_an_answer_is_the_callers_own(stage: Stage, tmp_path: Path) -> None:
+    view = FeatureView(
+        name="lists",
+        entities=[USER],
+        source=SOURCE,
+        schema=[Field(name="words", dtype=types.Array(types.String), default=["a"])],
+    )
+    other = Stage(stage.redis_url, tmp_path / "lists", view, namespace=stage.namespace)
+    other.publish_rows([(1, ["b"])], ago(hours=1))
+    entity = {"user_id": 9}
+    answer = other.reader.read(["lists:words"], entity)
+    entity["user_id"] = 1
+    assert answer.rows == [{"user_id": 9, "lists__words": ["a"]}]
+    answer.rows[0]["lists__words"].append("mine")
+    answer.numpy()["lists__words"][0].append("mine")
+    assert other.reader.get(["lists:words"], {"user_id": 8})[0]["lists__words"] == ["a"]
+    other.close()
+
+
+def test_threads_with_loops_of_their_own_share_a_reader(stage: Stage) -> None:
+    stage.publish_mark(7, ago(hours=1), users=30)
+    reader = AsyncOnlineReader(stage.redis_url, stage.namespace)
+
+    async def some() -> set[Any]:
+        found = {
+            (await reader.read(["stats:mark"], {"user_id": user})).rows[0]["stats__mark"]
+            for user in range(30)
+        }
+        await reader.close()
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: asyncio.run(some()), range(20))) == [{7}] * 20
+
+
+@pytest.mark.parametrize("value", [np.array([1, 2]), np.array(1.5)])
+def test_arrays_are_no_integer_keys(stage: Stage, value: Any) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    with pytest.raises(UsageError, match="is no integer"):
+        stage.reader.get(["stats:mark"], [{"user_id": value}])
+
+
+def test_a_timestamp_that_python_cannot_tell_is_told(stage: Stage, tmp_path: Path) -> None:
+    view = FeatureView(
+        name="times", entities=[USER], source=SOURCE, schema=[Field(name="at", dtype=types.Timestamp)]
+    )
+    other = Stage(stage.redis_url, tmp_path / "times", view, namespace=stage.namespace)
+    other.publish_rows([(1, INSTANT)], ago(hours=1))
+    late = encode_slots(1, b"\x91" + pack_int(2**60))
+    stage.server.set(other.place.keys.entity(1, "1"), late)
+    with pytest.raises(OnlineError, match="is not readable"):
+        other.reader.get(["times:at"], {"user_id": 1})
+    other.close()
+
+
+def test_something_else_under_the_states_key_is_told(stage: Stage) -> None:
+    stage.server.set(stage.place.keys.state, "hello")
+    with pytest.raises(OnlineError, match="WRONGTYPE"):
+        stage.state()
+
+
+@pytest.mark.parametrize("keys", [{}, {"merchant_id": "payee"}, {"user_id": "payee", "day": "day"}])
+def test_an_alias_by_other_keys_than_the_views_is_refused(stage: Stage, keys: dict[str, str]) -> None:
+    stage.publish_mark(7, ago(hours=1), users=3)
+    with pytest.raises(OnlineError, match="the published view by user_id"):
+        stage.reader.read(["other:mark"], {"payee": 1, "day": 1}, {"other": Alias("stats", keys)})

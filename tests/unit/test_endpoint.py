@@ -83,6 +83,12 @@ def test_a_url_is_read(url: str, values: dict[str, object]) -> None:
         ("redis://host:1?ssl_ca_certs=ca.pem", "ssl_ca_certs is for TLS"),
         ("redis://host:1?socket_timeout=secret", "its socket_timeout is no number of seconds"),
         ("redis://host:1?secret=1", "of its options it may have"),
+        ("rediss://host:1?ssl_ca_certs=", "its ssl_ca_certs names no file"),
+        ("unix:///secret?ssl_ca_certs=ca.pem", "ssl_ca_certs is for TLS"),
+        ("redis://host:1?socket_timeout=0", "its socket_timeout is 0"),
+        ("redis://one..two:1", "a host in it is not of the form host:port"),
+        ("redis+single://host:1", "its scheme is none of redis"),
+        ("redis+://host:1", "its scheme is none of redis"),
     ],
 )
 def test_what_is_no_url_is_explained_and_not_shown(url: str, why: str) -> None:

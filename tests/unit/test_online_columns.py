@@ -116,11 +116,11 @@ def test_a_key_with_a_null_is_null() -> None:
 def test_commands_are_what_a_server_reads(rows: int) -> None:
     keys = pa.array([b"skipped", b"k1", b"k\r\n2", b"k" * 300], pa.large_binary())[1:]
     values = pa.array([b"skipped", b"", b"$1\r\n", b"v" * 70_000], pa.large_binary())[1:]
-    parser = hiredis.Reader()
-    parser.feed(commands("MSETNX", rows, keys, values))
-    read = list(iter(parser.gets, False))
+    packed, starts = commands("MSETNX", keys, values, rows=rows)
+    read = parsed(packed)
     assert all(name == b"MSETNX" for name, *_ in read)
     assert [len(command) for command in read] == [1 + 2 * n for n in chunks(3, rows)]
+    assert starts == [*range(0, 3, rows)]
     flat = [item for _, *items in read for item in items]
     assert flat == [item for pair in zip(keys.to_pylist(), values.to_pylist(), strict=True) for item in pair]
 
@@ -129,11 +129,40 @@ def chunks(total: int, size: int) -> list[int]:
     return [min(size, total - start) for start in range(0, total, size)]
 
 
+def parsed(packed: bytes) -> list[list[bytes]]:
+    parser = hiredis.Reader()
+    parser.feed(packed)
+    return list(iter(parser.gets, False))
+
+
 def test_commands_without_values() -> None:
     keys = pa.array([b"k1", b"k2", b"k3"], pa.large_binary())
-    parser = hiredis.Reader()
-    parser.feed(commands("UNLINK", 2, keys))
-    assert list(iter(parser.gets, False)) == [[b"UNLINK", b"k1", b"k2"], [b"UNLINK", b"k3"]]
+    packed, starts = commands("UNLINK", keys, rows=2)
+    assert parsed(packed) == [[b"UNLINK", b"k1", b"k2"], [b"UNLINK", b"k3"]]
+    assert starts == [0, 2]
+
+
+def test_commands_of_nothing_are_none() -> None:
+    assert commands("MGET", pa.array([], pa.large_binary())) == (b"", [])
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.integers(1, 20))
+def test_a_command_is_as_large_as_it_may_be_and_larger_only_by_one_row(sizes: list[int], rows: int) -> None:
+    keys = pa.array([b"k"] * len(sizes), pa.large_binary())
+    values = pa.array([b"v" * size for size in sizes], pa.large_binary())
+    packed, starts = commands("MSET", keys, values, rows=rows, size=500)
+    read = [command[1:] for command in parsed(packed)]
+    assert [len(items) // 2 for items in read] == list(np.diff([*starts, len(sizes)]))
+    taken = [sum(map(wired, items)) for items in read]
+    for here, size, after in zip(read, taken, [*read[1:], None], strict=True):
+        assert len(here) == 2 or (size <= 500 and len(here) <= 2 * rows)
+        assert after is None or len(here) == 2 * rows or size + sum(map(wired, after[:2])) > 500
+
+
+def wired(item: bytes) -> int:
+    """The bytes of an argument in the protocol."""
+    return len(f"${len(item)}\r\n\r\n") + len(item)
 
 
 def test_names_fall_into_buckets_evenly_and_always_into_the_same() -> None:

@@ -23,7 +23,7 @@ abstract sealed class Client implements AutoCloseable {
     private Client() { }
 
     static Client of(Endpoint endpoint, Options options) {
-        Path caFile = options.caFile() != null ? options.caFile() : endpoint.caFile();
+        Path caFile = options.caFile();
         if (caFile != null && !Files.isReadable(caFile)) {
             throw new FeatureStoreException.Usage(
                     "there is no file of certificates at " + caFile + "; give the path of one in PEM");

@@ -27,8 +27,7 @@ import java.util.concurrent.TimeoutException;
  * overdue, is closed and replaced, and what was asked on it is asked once more, which does no harm as all of it reads.
  */
 final class Connection implements AutoCloseable {
-    private static final int TRIES = 20; // while a slot of a Cluster moves
-    private static final int TRIES_CONNECTING = 5; // while a node is connected to, because a slot moves there
+    private static final int TRIES = 20; // while a slot of a Cluster moves, and a node is connected to that gets it
     private static final Duration PAUSE = Duration.ofMillis(50);
 
     private final Client client;
@@ -39,16 +38,17 @@ final class Connection implements AutoCloseable {
     private boolean closed;
 
     /** Connects; Unavailable where that is not possible. */
-    Connection(Endpoint endpoint, Options options) {
+    Connection(Endpoint endpoint, Options given) {
+        Options options = endpoint.over(given);
         client = Client.of(endpoint, options);
         address = endpoint.address();
         timeout = options.commandTimeout();
         patience = options.connectTimeout().plus(options.commandTimeout());
         try {
-            within(patience, link());
-        } catch (Lost | Refused error) {
+            ask(List.of());
+        } catch (FeatureStoreException error) {
             close();
-            throw unavailable(error);
+            throw error;
         }
     }
 
@@ -65,7 +65,7 @@ final class Connection implements AutoCloseable {
                 }
                 pause();
             } catch (Lost error) {
-                if (error.wasNotSent() && tries < TRIES_CONNECTING) {
+                if (error.wasNotSent() && tries < TRIES) {
                     pause();
                     continue;
                 }

@@ -1,26 +1,40 @@
 package skewless.client;
 
 import io.lettuce.core.RedisURI;
+import io.lettuce.core.StaticCredentialsProvider;
+import java.math.BigDecimal;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Where a store is, from its URL. No message shows the URL itself, which may have a password.
+ * Where a store is, from its URL, which is the same in every language. No message shows it, as it may have a password.
  *
  * @param user     null: the server's default user
  * @param password null: none is asked for
  * @param master   the name under which Sentinel has the server; otherwise null
- * @param caFile   certificates to trust; null: those that Java trusts
+ * @param more     what stands behind the ?, by name
  */
 record Endpoint(Kind kind, boolean tls, String user, String password, List<Host> hosts, String master, int database,
-        Path caFile) {
+        Map<String, String> more) {
+    private static final String CA_FILE = "ssl_ca_certs";
+    private static final String SENTINEL_USER = "sentinel_username";
+    private static final String SENTINEL_PASSWORD = "sentinel_password";
+    private static final String CLIENT_NAME = "client_name";
+    private static final String COMMAND_TIMEOUT = "socket_timeout";
+    private static final String CONNECT_TIMEOUT = "socket_connect_timeout";
+    private static final String DATABASE = "db";
+    private static final List<String> MORE = List.of(
+            CA_FILE, SENTINEL_USER, SENTINEL_PASSWORD, CLIENT_NAME, COMMAND_TIMEOUT, CONNECT_TIMEOUT, DATABASE);
+
     enum Kind { SINGLE, SENTINEL, CLUSTER }
 
     record Host(String name, int port) {
@@ -31,7 +45,8 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
     }
 
     private static final Pattern URL = Pattern.compile("redis(s?)(?:\\+(sentinel|cluster))?://(?:([^@/?#]*)@)?([^@/?#]+)"
-            + "(?:/([^?#]*))?(?:\\?ssl_ca_certs=([^&#]+))?");
+            + "(?:/([^?#@]*))?(?:\\?([^#@]*))?");
+    private static final Pattern SECONDS = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
     private static final Pattern HOST = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^:\\[\\]\\s]+)(?::([0-9]{1,5}))?");
     private static final Pattern PATH = Pattern.compile("([0-9]{1,6})?");
     private static final Pattern SENTINEL_PATH = Pattern.compile("([^/]+)(?:/([0-9]{1,6})?)?");
@@ -51,25 +66,34 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
         if (!parts.matches()) {
             throw wrong(kind == Kind.SENTINEL ? "the master's name is missing" : "what follows the hosts is no database");
         }
+        Map<String, String> more = more(match.group(6));
+        if (more.containsKey(CA_FILE) && !tls) {
+            throw wrong(CA_FILE + " is for TLS, and it does not begin with rediss");
+        }
         String master = kind == Kind.SENTINEL ? decoded(parts.group(1)) : null;
         String number = parts.group(parts.groupCount());
-        int database = number == null ? 0 : Integer.parseInt(number);
+        int database = number(number == null ? more.getOrDefault(DATABASE, "0") : number);
         if (kind == Kind.CLUSTER && database != 0) {
             throw wrong("a Cluster has no databases but 0");
         }
-        Path caFile = match.group(6) == null ? null : Path.of(decoded(match.group(6)));
-        return new Endpoint(kind, tls, login[0], login[1], hosts, master, database, caFile);
+        return new Endpoint(kind, tls, login[0], login[1], hosts, master, database, more);
+    }
+
+    /** Options, in which what the URL says wins. */
+    Options over(Options given) {
+        return new Options(seconds(more.get(CONNECT_TIMEOUT), given.connectTimeout()),
+                seconds(more.get(COMMAND_TIMEOUT), given.commandTimeout()),
+                more.containsKey(CA_FILE) ? Path.of(more.get(CA_FILE)) : given.caFile());
     }
 
     /** As Lettuce has it: one, or one for each node of a Cluster that is named. */
     List<RedisURI> uris(Duration timeout) {
         if (kind == Kind.SENTINEL) {
             RedisURI.Builder builder = RedisURI.builder().withSentinelMasterId(master);
-            hosts.forEach(host -> builder.withSentinel(host.name, host.port));
+            hosts.forEach(host -> builder.withSentinel(sentinel(host)));
             return List.of(completed(builder, timeout));
         }
-        return hosts.stream().map(host -> completed(RedisURI.builder().withHost(host.name).withPort(host.port), timeout))
-                .toList();
+        return hosts.stream().map(host -> completed(at(host), timeout)).toList();
     }
 
     /** The hosts and their ports, for messages. */
@@ -84,14 +108,27 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
     }
 
     private RedisURI completed(RedisURI.Builder builder, Duration timeout) {
-        builder.withSsl(tls).withDatabase(database).withTimeout(timeout);
-        if (user != null) {
-            builder.withAuthentication(user, password);
-        } else if (password != null) {
-            builder.withPassword(password.toCharArray());
+        builder.withSsl(tls).withDatabase(database).withTimeout(timeout).withAuthentication(login(user, password));
+        if (more.containsKey(CLIENT_NAME)) {
+            builder.withClientName(more.get(CLIENT_NAME));
         }
         return builder.build();
     }
+
+    private RedisURI sentinel(Host host) {
+        return at(host).withAuthentication(login(more.get(SENTINEL_USER), more.get(SENTINEL_PASSWORD))).build();
+    }
+
+    private static RedisURI.Builder at(Host host) {
+        return RedisURI.builder().withHost(host.name).withPort(host.port);
+    }
+
+    /** Of Lettuce's ways the one that asks no other thread: with others, what a server says against a user may be lost. */
+    private static StaticCredentialsProvider login(String user, String password) {
+        return new StaticCredentialsProvider(user, password == null ? null : password.toCharArray());
+    }
+
+    // -- parts of the URL ---------------------------------------------------------------------------------
 
     /** The user and the password, either of them null where there is none. */
     private static String[] login(String userInfo) {
@@ -124,6 +161,36 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
             throw wrong("it has several hosts, and says neither sentinel nor cluster");
         }
         return List.copyOf(hosts);
+    }
+
+    private static Map<String, String> more(String query) {
+        Map<String, String> more = new HashMap<>();
+        for (String item : query == null || query.isEmpty() ? new String[0] : query.split("&")) {
+            int equals = item.indexOf('=');
+            if (equals < 0 || !MORE.contains(item.substring(0, equals))) {
+                throw wrong("behind the ? it may have " + String.join(", ", MORE) + ", and no others");
+            }
+            more.put(item.substring(0, equals), decoded(item.substring(equals + 1)));
+        }
+        seconds(more.get(CONNECT_TIMEOUT), null);
+        seconds(more.get(COMMAND_TIMEOUT), null);
+        return Map.copyOf(more);
+    }
+
+    private static Duration seconds(String text, Duration otherwise) {
+        if (text == null) {
+            return otherwise;
+        } else if (!SECONDS.matcher(text).matches()) {
+            throw wrong("a time-out in it is no number of seconds");
+        }
+        return Duration.ofNanos(new BigDecimal(text).movePointRight(9).longValueExact());
+    }
+
+    private static int number(String text) {
+        if (!PATH.matcher(text).matches()) {
+            throw wrong("its database is no number");
+        }
+        return Integer.parseInt(text);
     }
 
     private static String decoded(String text) {

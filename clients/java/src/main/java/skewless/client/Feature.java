@@ -56,7 +56,12 @@ record Feature(String source, String view, String field, String name, Map<String
         Feature meant = reference(in.readText());
         Map<String, String> keys = new TreeMap<>();
         for (int i = 2; i < count; i += 2) {
-            keys.put(in.readText(), in.readText());
+            if (keys.put(in.readText(), in.readText()) != null) {
+                throw new MessagePack.Malformed("'" + named.name + "' in it has a join key twice");
+            }
+        }
+        if (!named.field.equals(meant.field)) {
+            throw new MessagePack.Malformed("'" + named.name + "' in it is to be another field, " + meant.name);
         }
         return new Feature(named.source, meant.view, meant.field, named.name, keys);
     }

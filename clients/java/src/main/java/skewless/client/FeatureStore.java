@@ -149,11 +149,12 @@ public final class FeatureStore implements AutoCloseable {
             int next = 0;
             for (int i = 0; i < groups.size(); i++) {
                 Lookup lookup = pending.get(i);
+                Lookup.Pin before = lookup.pin();
                 int end = next + groups.get(i).size();
                 lookup.accept(replies.subList(next, end));
                 next = end;
-                if (lookup.settled()) {
-                    pins.put(lookup.view(), lookup.pin());
+                if (lookup.pin() != before) { // what another thread has put meanwhile may be newer, and stays
+                    pins.compute(lookup.view(), (view, known) -> known == before ? lookup.pin() : known);
                 }
             }
             pending = pending.stream().filter(lookup -> !lookup.settled()).toList();

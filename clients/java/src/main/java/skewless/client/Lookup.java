@@ -33,6 +33,7 @@ final class Lookup {
     private Long wanted; // the epoch whose meta is needed
     private byte[][] asked; // the keys of the entities that have one, of each source in turn
     private int[] rows; // where each of them stands
+    private FeatureStoreException refusal; // of the entities or sources, as the pin's meta has the join keys
     private Pointer pointer;
     private boolean live;
     private boolean settled;
@@ -77,11 +78,8 @@ final class Lookup {
         if (wanted != null) {
             return List.<byte[][]>of(new byte[][] {keys.pointer(), keys.alive(), keys.meta(wanted)});
         }
-        if (pin == null) {
+        if (pin == null || !prepared()) {
             return List.<byte[][]>of(new byte[][] {keys.pointer(), keys.alive()});
-        }
-        if (asked == null) {
-            prepare();
         }
         List<byte[][]> commands = new ArrayList<>();
         for (int start = 0; start == 0 || start < asked.length; start += CHUNK) {
@@ -106,6 +104,8 @@ final class Lookup {
             acceptMeta(seen, first);
         } else if (pin == null || pin.epoch() != seen.epoch()) {
             wanted = seen.epoch();
+        } else if (refusal != null) {
+            throw refusal;
         } else if (agree(replies, seen)) {
             settle(seen, replies);
         }
@@ -117,6 +117,7 @@ final class Lookup {
             pin = new Pin(wanted, meta);
             wanted = null;
             asked = null;
+            refusal = null;
         } else if (seen.epoch() == wanted) {
             throw notPublished();
         } else {
@@ -137,16 +138,34 @@ final class Lookup {
 
     private boolean vouches(Values reply, Pointer seen) {
         return !reply.isNil(1)
-                && reading("alive", keys.alive(), reply.open(1, reader), MessagePack::readLong) == seen.flip();
+                && reading("alive", keys.alive(), reply.open(1, reader), Lookup::readAlive) == seen.flip();
+    }
+
+    private static long readAlive(MessagePack in) {
+        long flip = in.readLong();
+        in.finish();
+        return flip;
     }
 
     // -- keys ---------------------------------------------------------------------------------------------
 
+    /** Whether the keys of the entities are known; a refusal counts only if the epoch is still the pin's. */
+    private boolean prepared() {
+        if (asked == null) {
+            try {
+                prepare();
+            } catch (FeatureStoreException error) {
+                refusal = error;
+            }
+        }
+        return asked != null;
+    }
+
     private void prepare() {
         String start = keys.entities(pin.epoch());
         List<Meta.JoinKey> joinKeys = pin.meta().keys();
-        asked = new byte[sources.size() * entities.size()][];
-        rows = new int[asked.length];
+        byte[][] found = new byte[sources.size() * entities.size()][];
+        rows = new int[found.length];
         int count = 0;
         int row = 0;
         for (List<Feature> source : sources) {
@@ -154,13 +173,13 @@ final class Lookup {
             for (Object entity : entities) {
                 String key = Keys.entity(valuesOf(entity, names, source.get(0)), joinKeys);
                 if (key != null) {
-                    asked[count] = Keys.bytes(start + key);
+                    found[count] = Keys.bytes(start + key);
                     rows[count++] = row;
                 }
                 row++;
             }
         }
-        asked = Arrays.copyOf(asked, count);
+        asked = Arrays.copyOf(found, count);
     }
 
     /** The names under which the caller's entities have the join keys. */

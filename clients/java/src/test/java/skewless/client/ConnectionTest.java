@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -82,6 +84,25 @@ class ConnectionTest {
         assertTrue(error.getMessage().contains(proxy.url().substring(8, proxy.url().length() - 2)), error.getMessage());
         proxy.silence(false);
         assertEquals(List.of(7L), store.getOnlineFeatures(1, SCORE));
+    }
+
+    @Test
+    void anOverdueLookupClosesTheConnectionOfAllAndTheOthersAreAskedOnceMore() throws Exception {
+        Options options = Options.defaults().withCommandTimeout(Duration.ofSeconds(1));
+        try (FeatureStore shared = FeatureStore.connect(proxy.url(), "java", options)) {
+            int before = proxy.connections();
+            proxy.silence(true);
+            CompletableFuture<List<Object>> first = CompletableFuture.supplyAsync(() -> shared.getOnlineFeatures(1, SCORE));
+            Thread.sleep(500);
+            long start = System.nanoTime();
+            CompletableFuture<List<Object>> second = CompletableFuture.supplyAsync(() -> shared.getOnlineFeatures(1, SCORE));
+            Thread.sleep(250);
+            proxy.silence(false); // what was answered until now is lost
+            assertEquals(List.of(7L), second.get(5, TimeUnit.SECONDS));
+            assertTrue(System.nanoTime() - start < 950_000_000L, "the second waited for its own time-out");
+            assertEquals(List.of(7L), first.get(5, TimeUnit.SECONDS));
+            assertEquals(before + 1, proxy.connections());
+        }
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.lettuce.core.RedisCredentials;
 import io.lettuce.core.RedisURI;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -38,30 +39,46 @@ class EndpointTest {
     }
 
     @Test
-    void theFileOfCertificatesMayStandInTheUrl() {
-        assertEquals(Path.of("/a b/ca.pem"), Endpoint.parse("rediss://h:1/0?ssl_ca_certs=/a%20b/ca.pem").caFile());
+    void whatStandsBehindTheQuestionMarkWins() {
+        Options given = new Options(Duration.ofSeconds(7), Duration.ofSeconds(8), Path.of("other.pem"));
+        assertEquals(given, Endpoint.parse("rediss://h:1").over(given));
+        Endpoint endpoint = Endpoint.parse("rediss://h:1/?ssl_ca_certs=/a%20b/ca.pem&socket_timeout=0.25"
+                + "&socket_connect_timeout=2&client_name=till%201&db=3");
+        assertEquals(new Options(Duration.ofSeconds(2), Duration.ofMillis(250), Path.of("/a b/ca.pem")), endpoint.over(given));
+        assertEquals(3, endpoint.database());
+        assertEquals("till 1", endpoint.uris(Duration.ofSeconds(1)).get(0).getClientName());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {
         "", "h:6379", "http://h", "redis:/h", "redis://", "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h/x",
-        "redis://a,b", "redis://secret@h", "redis://u:sec/ret@h", "redis://u:sec@ret@h", "redis://u:sec%zz@h",
+        "redis://a,b", "redis://xqzz@h", "redis://u:xq/zz@h", "redis://u:xq@zz@h", "redis://u:xq%zz@h",
         "redis+sentinel://a:1", "redis+sentinel://a:1/", "redis+sentinel://a:1/m/x", "redis+cluster://a/1",
-        "redis+cluster://a,", "redis+proxy://a", "redis://h?retry=3",
+        "redis+cluster://a,", "redis+proxy://a", "redis://h?retry=3", "redis://h?db=x", "redis://h?socket_timeout=1e3",
+        "redis://h?ssl_ca_certs=a.pem", "redis://h?sentinel_password=xq@zz@h", "redis+cluster://h?db=1", "redis://h?db",
     })
     void otherUrlsAreRefusedAndNotShown(String url) {
         FeatureStoreException error = assertThrows(FeatureStoreException.Usage.class, () -> Endpoint.parse(url));
-        assertFalse(error.getMessage().contains("sec"), error.getMessage());
-        assertFalse(error.getMessage().contains("ret@"), error.getMessage());
+        assertFalse(error.getMessage().contains("xq"), error.getMessage());
+        assertFalse(error.getMessage().contains("zz@"), error.getMessage());
     }
 
     @Test
-    void sentinelsAreToldNoPasswordAndSpokenToAsTheServers() {
-        RedisURI uri = Endpoint.parse("rediss+sentinel://u:p@a:1,b:2/main/4").uris(Duration.ofSeconds(1)).get(0);
+    void sentinelsHaveAUserOfTheirOwnAndTheTlsOfTheServers() {
+        String url = "rediss+sentinel://u:p@a:1,b:2/main/4";
+        RedisURI uri = Endpoint.parse(url).uris(Duration.ofSeconds(1)).get(0);
         assertEquals("main", uri.getSentinelMasterId());
         assertEquals(List.of(true, true), uri.getSentinels().stream().map(RedisURI::isSsl).toList());
         assertEquals(List.of(1, 2), uri.getSentinels().stream().map(RedisURI::getPort).toList());
-        assertFalse(uri.getSentinels().get(0).getCredentialsProvider().resolveCredentials().block().hasPassword());
-        assertEquals("u", uri.getCredentialsProvider().resolveCredentials().block().getUsername());
+        assertEquals("u", login(uri).getUsername());
+        assertFalse(login(uri.getSentinels().get(0)).hasPassword());
+        RedisURI named = Endpoint.parse(url + "?sentinel_username=v&sentinel_password=q%40").uris(Duration.ofSeconds(1)).get(0);
+        assertEquals("u", login(named).getUsername());
+        assertEquals("v", login(named.getSentinels().get(1)).getUsername());
+        assertEquals("q@", new String(login(named.getSentinels().get(1)).getPassword()));
+    }
+
+    private static RedisCredentials login(RedisURI uri) {
+        return uri.getCredentialsProvider().resolveCredentials().block();
     }
 }

@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lettuce.core.protocol.CommandType;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -129,7 +131,7 @@ class FeatureStoreTest {
     @Test
     void oneNameMeansOneThingInARequest() throws Exception {
         try (Live live = new Live()) {
-            live.set("golden:service:mixed", Pack.pack(List.of(List.of("plain:score", "pairs:price", "origin", "origin",
+            live.set("golden:service:mixed", Pack.pack(List.of(List.of("plain:price", "pairs:price", "origin", "origin",
                     "day", "day"))));
         }
         Map<String, Object> entity = Map.of("user_id", 1, "origin", "JFK", "day", 0);
@@ -139,10 +141,45 @@ class FeatureStoreTest {
 
     @Test
     void anAliasByOtherKeysThanTheViewHasIsUnreadable() throws Exception {
-        try (Live live = new Live()) {
-            live.set("golden:service:stale", Pack.pack(List.of(List.of("to:price", "pairs:price", "origin", "origin"))));
+        for (List<String> keys : List.of(List.of("origin", "origin"), List.of("origin", "origin", "day", "day", "dest", "day"),
+                List.of("origin", "origin", "day", "day", "day", "day"))) {
+            List<String> alias = Stream.concat(Stream.of("to:price", "pairs:price"), keys.stream()).toList();
+            try (Live live = new Live()) {
+                live.set("golden:service:stale", Pack.pack(List.of(alias)));
+            }
+            assertThrows(FeatureStoreException.Unreadable.class,
+                    () -> store.getOnlineFeatures(Map.of("origin", "JFK", "day", 0), "stale"));
         }
-        assertThrows(FeatureStoreException.Unreadable.class, () -> store.getOnlineFeatures(Map.of("origin", "JFK"), "stale"));
+    }
+
+    @Test
+    void aViewMayGetOtherJoinKeysUnderAStoreThatKnowsIt() throws Exception {
+        String tag = "{golden:rekeyed}:";
+        try (Live live = new Live(); FeatureStore reader = FeatureStore.connect(Live.url(), "golden")) {
+            live.set(tag + "p", Pack.pointer(9, 5, 3), tag + "a", Pack.pack(9L), tag + "m:3", Pack.meta("score"),
+                    tag + "3:1", Pack.entity(5, 7L));
+            assertEquals(List.of(7L), reader.getOnlineFeatures(Map.of("user_id", 1), "rekeyed:score"));
+            byte[] meta = Pack.pack(List.of(1L, "f", List.of(List.of("shop_id", "string")), List.of(List.of("score", "int64")),
+                    List.of(-1L), List.of(-2L)));
+            live.set(tag + "p", Pack.pointer(10, 6, 4), tag + "a", Pack.pack(10L), tag + "m:4", meta,
+                    tag + "4:a", Pack.entity(6, 8L));
+            assertEquals(List.of(8L), reader.getOnlineFeatures(Map.of("shop_id", "a"), "rekeyed:score"));
+            assertEquals(List.of(8L), reader.getOnlineFeatures("a", "rekeyed:score"));
+            assertRefused("'rekeyed' is looked up by shop_id",
+                    () -> reader.getOnlineFeatures(Map.of("user_id", 1), "rekeyed:score"));
+        }
+    }
+
+    @Test
+    void aMetaIsRememberedEvenWhereTheLookupFails() throws Exception {
+        String tag = "{golden:remembered}:";
+        try (Live live = new Live(); FeatureStore reader = FeatureStore.connect(Live.url(), "golden")) {
+            live.set(tag + "p", Pack.pointer(9, 5, 3), tag + "a", Pack.pack(9L), tag + "m:3", Pack.meta("score"),
+                    tag + "3:1", Pack.entity(5, 7L));
+            assertRefused("it has score", () -> reader.getOnlineFeatures(1, "remembered:scope"));
+            live.ask(CommandType.UNLINK, Keys.bytes(tag + "m:3"));
+            assertEquals(List.of(7L), reader.getOnlineFeatures(1, "remembered:score"));
+        }
     }
 
     private static void assertRefused(String part, Executable lookup) {

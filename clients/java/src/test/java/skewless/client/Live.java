@@ -20,7 +20,8 @@ final class Live implements AutoCloseable {
 
     /** A connection of the test's own. */
     Live() throws Exception {
-        client = Client.of(Endpoint.parse(url()), Options.defaults());
+        Endpoint endpoint = Endpoint.parse(url());
+        client = Client.of(endpoint, endpoint.over(Options.defaults()));
         connection = client.connect().get(10, TimeUnit.SECONDS);
     }
 

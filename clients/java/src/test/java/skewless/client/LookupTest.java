@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -50,6 +51,25 @@ class LookupTest {
         assertAsks(lookup, "p a m:3");
         lookup.accept(List.of(reply(POINTER, ALIVE, META)));
         assertAsks(lookup, "p a 3:1");
+    }
+
+    @Test
+    void whatTheMetaOfAPastEpochRefusesIsAskedForByTheNext() {
+        Lookup lookup = new Lookup("ns", "view", List.of(List.of(SCORE)), List.of(Map.of("shop_id", 1)), pinned(2));
+        assertAsks(lookup, "p a");
+        lookup.accept(List.of(reply(POINTER, ALIVE)));
+        assertAsks(lookup, "p a m:3");
+        byte[] meta = Pack.pack(List.of(1L, "f", List.of(List.of("shop_id", "integer")), List.of(List.of("score", "int64")),
+                List.of(-1L), List.of(-2L)));
+        lookup.accept(List.of(reply(POINTER, ALIVE, meta)));
+        assertAsks(lookup, "p a 3:1");
+    }
+
+    @Test
+    void whatTheMetaOfTheEpochRefusesIsRefused() {
+        Lookup lookup = lookup(List.of("1"), pinned(3));
+        assertAsks(lookup, "p a");
+        assertThrows(FeatureStoreException.Usage.class, () -> lookup.accept(List.of(reply(POINTER, ALIVE))));
     }
 
     @Test
@@ -111,9 +131,11 @@ class LookupTest {
     void aliveThatIsNoNumberIsUnreadable() {
         Lookup lookup = lookup(List.of(1), pinned(3));
         assertAsks(lookup, "p a 3:1");
-        FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
-                () -> lookup.accept(List.of(reply(POINTER, Pack.pack("9"), null))));
-        assertTrue(error.getMessage().startsWith("the alive at {ns:view}:a is not readable: "), error.getMessage());
+        for (byte[] alive : List.of(Pack.pack("9"), Arrays.copyOf(ALIVE, ALIVE.length + 1))) {
+            FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
+                    () -> lookup.accept(List.of(reply(POINTER, alive, null))));
+            assertTrue(error.getMessage().startsWith("the alive at {ns:view}:a is not readable: "), error.getMessage());
+        }
     }
 
     @Test
@@ -123,6 +145,26 @@ class LookupTest {
         byte[] longer = Arrays.copyOf(Pack.entity(5, 7L), Pack.entity(5, 7L).length + 1);
         assertThrows(FeatureStoreException.Unreadable.class,
                 () -> lookup.accept(List.of(reply(POINTER, ALIVE, longer))));
+    }
+
+    @Test
+    void aRowOfMoreValuesThanFieldsIsUnreadable() {
+        Lookup lookup = lookup(List.of(1), pinned(3));
+        assertAsks(lookup, "p a 3:1");
+        byte[] wider = Pack.entity(5, 7L, 8L);
+        FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
+                () -> lookup.accept(List.of(reply(POINTER, ALIVE, wider))));
+        assertTrue(error.getMessage().contains("its row has 2 values for 1 fields"), error.getMessage());
+    }
+
+    @Test
+    void aMetaWhoseConstantRowsDoNotFitIsUnreadableAtOnce() {
+        for (List<?> expired : List.of(List.of(-2f), List.of(), List.of(-2L, -2L))) {
+            byte[] meta = Pack.pack(List.of(1L, "f", List.of(), List.of(List.of("score", "int64")), List.of(-1L), expired));
+            Lookup lookup = lookup(List.of(1), null);
+            lookup.accept(List.of(reply(POINTER, ALIVE)));
+            assertThrows(FeatureStoreException.Unreadable.class, () -> lookup.accept(List.of(reply(POINTER, ALIVE, meta))));
+        }
     }
 
     private static Lookup lookup(List<?> entities, Lookup.Pin pin) {

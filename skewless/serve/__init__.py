@@ -1,0 +1,1 @@
+"""Lookups over HTTP: the asyncio reader behind a door with limits, tokens and counters."""
