@@ -30,7 +30,7 @@ from skewless.local.port import free_port
 from skewless.model import DeltaSource, Entity, FeatureView, Field
 from skewless.offline.tables import PERIOD, REVISION, SNAPSHOT_TIME, FeatureTable
 from skewless.online.connection import Session
-from skewless.online.publication import Publication
+from skewless.online.publication import Progress, Publication
 from skewless.online.publisher import publish
 from skewless.online.reconcile import OnlineView
 from skewless.online.verify import Definition, verify
@@ -81,9 +81,9 @@ def main() -> None:
     if asked.work:
         print(json.dumps(asdict(_measured(asked.work, asked.entities, asked.url))))
         return
-    _make(asked.entities)
+    make(asked.entities)
     print(HEAD, flush=True)
-    with _server() as settings:
+    with server() as settings:
         for work in WORKS:
             arguments = ["--work", work, "--url", settings.redis_url, "--entities", str(asked.entities)]
             command = [sys.executable, "-m", "benchmarks.publishing", *arguments]
@@ -100,7 +100,7 @@ def _place(url: str) -> OnlineView:
     return OnlineView(redis_url=url, namespace="benchmark", view=VIEW.name, ledger=ledger)
 
 
-def _make(entities: int) -> None:
+def make(entities: int) -> None:
     """Both revisions in one table, and in the ledger as built."""
     write_table(PLACE / "ledger", [])
     uri = Path(_table().uri)
@@ -127,7 +127,7 @@ def _rows(entities: int) -> Iterator[pa.Table]:
 
 
 @contextmanager
-def _server() -> Iterator[Settings]:
+def server() -> Iterator[Settings]:
     """An empty Valkey as `skewless up` starts it."""
     home = PLACE / "home"
     shutil.rmtree(home / "valkey", ignore_errors=True)
@@ -140,7 +140,15 @@ def _server() -> Iterator[Settings]:
         shutil.rmtree(home / "valkey")
 
 
-def _publish(url: str, entities: int, revision: str, *, full: bool = False) -> None:
+def publish_revision(
+    url: str,
+    entities: int,
+    revision: str,
+    *,
+    full: bool = False,
+    progress: Progress = lambda step, rows: None,
+) -> None:
+    """Publish one of the two."""
     publication = Publication(
         view=VIEW,
         fingerprint="0" * 64,
@@ -148,7 +156,7 @@ def _publish(url: str, entities: int, revision: str, *, full: bool = False) -> N
         revision=revision,
         rows=entities,
     )
-    publish(_place(url), publication, _table().reader, full=full, report=print_error)
+    publish(_place(url), publication, _table().reader, full=full, report=print_error, progress=progress)
 
 
 def _verify(url: str) -> None:
@@ -162,10 +170,10 @@ def print_error(line: str) -> None:
 
 
 WORKS: dict[str, Callable[[str, int], None]] = {
-    "full": lambda url, entities: _publish(url, entities, "first"),
-    "what changed": lambda url, entities: _publish(url, entities, "second"),
+    "full": lambda url, entities: publish_revision(url, entities, "first"),
+    "what changed": lambda url, entities: publish_revision(url, entities, "second"),
     "verify": lambda url, entities: _verify(url),
-    "full again": lambda url, entities: _publish(url, entities, "second", full=True),
+    "full again": lambda url, entities: publish_revision(url, entities, "second", full=True),
 }
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from skewless.errors import BlockedError, DataError, PublishRefused, UsageError
 from skewless.jobs.check import demand_build, withdrawn_message
+from skewless.jobs.pace import Pace
 from skewless.jobs.receipts import Published, Report, silent
 from skewless.ledger.events import Event, Kind
 from skewless.ledger.history import awaited, in_force
@@ -21,8 +22,6 @@ from skewless.online.telling import derived_id
 from skewless.plan.fingerprint import fingerprint
 from skewless.timeline import after, format_instant
 from skewless.workspace import Workspace
-
-_TOLD_EVERY = 100_000  # rows
 
 
 def publish(
@@ -125,14 +124,11 @@ def put_online(
     publication = _publication(view, built)
     doing = f"publishing {view.name} at {format_instant(publication.snapshot_time)}"
     report(doing)
-
-    told = 0
+    pace = Pace(doing, report)
 
     def progress(step: Step, rows: int) -> None:
-        nonlocal told
-        if step is Step.WRITTEN and rows - told >= _TOLD_EVERY:
-            told = rows
-            report(f"{doing}: {rows:,} of {publication.rows:,} rows")
+        if step is Step.WRITTEN:
+            pace.tell(rows, publication.rows)
 
     receipt = publish_online(
         workspace.online(view),

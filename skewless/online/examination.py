@@ -20,7 +20,7 @@ from skewless.online.state import OnlineState
 from skewless.online.verification import Entities
 
 _FIRST = 5  # of each kind are told by name
-_SCANNED = 1000
+_SCANNED = 250
 
 _SLOTS = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw, int, msgspec.Raw])
 

@@ -20,7 +20,7 @@ class Step(StrEnum):
     OPENED = "opened"
     CLEANED = "cleaned"
     DESCRIBED = "described"
-    WRITTEN = "written"  # told after every part, with the rows so far
+    WRITTEN = "written"  # told after every part, with the revision's rows that are there by now
     COMPARED = "compared"
     FLIPPED = "flipped"
     TOLD = "told"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,10 +21,11 @@ _DONE = {"MSETNX": 1, "MSET": b"OK"}
 
 
 class _Sent(NamedTuple):
-    """A part that is on its way, and the first row of each of its commands."""
+    """A part that is on its way, the first row of each of its commands, and what the server says to them."""
 
     part: Part
     starts: list[int]
+    replies: Future[list[Any]]
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Writer:
     generation: int
     rows: int = 0
     _sent: _Sent | None = None
+    # Sending takes as long as the server takes to read: it has a thread, so that packing goes on beside it.
+    _thread: Executor = field(default_factory=partial(ThreadPoolExecutor, 1))
 
     def send(self, part: Part) -> None:
         """Send a part; the one before must be settled."""
@@ -47,15 +52,16 @@ class Writer:
         _demand_distinct(part.keys)
         arguments = [part.keys] if part.values is None else [part.keys, part.values]
         packed, starts = commands(part.command, *arguments)
-        self.session.send(packed + self.session.packed(self._looking))
-        self._sent = _Sent(part, starts)
+        packed += self.session.packed(self._looking)
+        replies = self._thread.submit(self._exchanged, packed, len(starts) + 1)
+        self._sent = _Sent(part, starts, replies)
 
     def settle(self) -> bool:
         """Wait until what was sent is acknowledged; false where nothing was."""
         if self._sent is None:
             return False
-        (part, starts), self._sent = self._sent, None
-        *acknowledged, writing = self.session.replies(len(starts) + 1)
+        (part, starts, replies), self._sent = self._sent, None
+        *acknowledged, writing = replies.result()
         self._demand_ours(writing)
         for start, end, reply in zip(starts, [*starts[1:], len(part.keys)], acknowledged, strict=True):
             if reply != _DONE.get(part.command, reply):
@@ -66,6 +72,10 @@ class Writer:
     def demand_ours(self) -> None:
         """PublishRefused unless this generation may still flip."""
         self._demand_ours(self.session.call(*self._looking))
+
+    def _exchanged(self, packed: bytes, count: int) -> list[Any]:
+        self.session.send(packed)
+        return self.session.replies(count)
 
     @property
     def _looking(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pytest
 from skewless.errors import PublishRefused
 from skewless.ledger.events import Kind
 from skewless.ledger.history import live_now
-from skewless.model import FeatureView
 from skewless.online.operations import expire, hold, release, rollback
 from skewless.online.publication import Step
 from skewless.timeline import SystemClock
@@ -125,29 +125,62 @@ def test_a_held_view_refuses_publishes_until_released(stage: Stage) -> None:
     assert stage.told(Kind.HOLD)[0].reason == "launch"
 
 
-def test_a_snapshot_expires_at_its_instant(redis_url: str, tmp_path: Path) -> None:
-    view = FeatureView(
-        name="stats",
-        entities=STATS.entities,
-        source=STATS.source,
-        schema=STATS.schema,
-        publish_delay=timedelta(minutes=15),
-        max_staleness=timedelta(hours=2),
-    )
-    stage = Stage(redis_url, tmp_path, view)
-    snapshot_time = datetime.now(UTC) - timedelta(hours=2) + timedelta(milliseconds=700, microseconds=1)
-    stage.publish_mark(1, snapshot_time, users=5)
+@pytest.fixture
+def brief(redis_url: str, tmp_path: Path) -> Iterator[Stage]:
+    """A view whose snapshots are good for two hours."""
+    made = Stage(redis_url, tmp_path, replace(STATS, max_staleness=timedelta(hours=2)))
+    yield made
+    made.close()
+
+
+def about_to_expire() -> datetime:
+    return datetime.now(UTC) - timedelta(hours=2) + timedelta(milliseconds=1500, microseconds=1)
+
+
+def wait_for(t: datetime) -> None:
+    time.sleep(max(0.0, (t - datetime.now(UTC)).total_seconds()) + 0.002)
+
+
+def test_a_snapshot_expires_at_its_instant(brief: Stage) -> None:
+    snapshot_time = about_to_expire()
+    brief.publish_mark(1, snapshot_time, users=5)
     gone_at = snapshot_time + timedelta(hours=2)
     micros = round(gone_at.timestamp() * 1_000_000)
-    assert stage.server.pexpiretime(stage.place.keys.alive) == -(-micros // 1000) - 1
-    assert stage.marks(5) == {1}
-    time.sleep(max(0.0, (gone_at - datetime.now(UTC)).total_seconds()) + 0.002)
-    assert stage.marks(5) == {None}
-    assert stage.reader.read(["stats:mark"], [{"user_id": 1}]).views["stats"].state == "expired"
-    stage.publish_mark(2, ago(hours=1), users=5)
-    assert stage.marks(5) == {2}
-    rollback(stage.place)
-    assert stage.marks(5) == {None}
+    assert brief.server.pexpiretime(brief.place.keys.alive) == -(-micros // 1000) - 1
+    assert brief.marks(5) == {1}
+    wait_for(gone_at)
+    assert brief.marks(5) == {None}
+    assert brief.reader.read(["stats:mark"], [{"user_id": 1}]).views["stats"].state == "expired"
+
+
+def test_a_rollback_to_a_snapshot_past_its_staleness_expires_the_view(brief: Stage) -> None:
+    snapshot_time = about_to_expire()
+    brief.publish_mark(1, snapshot_time, users=5)
+    brief.publish_mark(2, ago(hours=1), users=5)
+    assert brief.marks(5) == {2}
+    wait_for(snapshot_time + timedelta(hours=2))
+    assert brief.marks(5) == {2}
+    rollback(brief.place)
+    assert brief.marks(5) == {None}
+    (event,) = brief.told(Kind.ROLLED_BACK)
+    assert (event.generation, brief.state().alive) == (1, False)
+    live = live_now(brief.ledger.read(), SystemClock().now())
+    assert live is not None
+    assert live.expired  # for training as for readers
+
+
+def test_neither_a_hold_nor_a_release_prolongs_what_readers_have(brief: Stage) -> None:
+    snapshot_time = about_to_expire()
+    brief.publish_mark(1, snapshot_time, users=5)
+    alive = brief.place.keys.alive
+    until = brief.server.pexpiretime(alive)
+    for operation in (hold, release, hold):
+        operation(brief.place)
+        assert brief.server.pexpiretime(alive) == until
+    assert brief.marks(5) == {1}
+    wait_for(snapshot_time + timedelta(hours=2))
+    assert brief.marks(5) == {None}
+    assert brief.state().held
 
 
 def test_a_snapshot_that_is_stale_at_its_flip_is_expired_at_once(stage: Stage) -> None:
