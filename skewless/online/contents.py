@@ -43,6 +43,7 @@ class Whole:
     """Every row of a revision, each under a key that nobody has written yet."""
 
     pieces: Iterable[Piece]
+    unwritten: int = 0  # no row stays as it is
     sample: Sample = field(default_factory=Sample)
 
     def parts(self, generation: int, prefix: str) -> Iterator[Part]:
@@ -51,11 +52,6 @@ class Whole:
             slots = packed_slots(generation, piece.packed_rows())
             yield Part("MSETNX", piece.packed_keys(prefix), slots, len(piece))
             self.sample.offer(piece)
-
-    @property
-    def rows(self) -> int:
-        """The revision's rows, once all parts were taken."""
-        return self.sample.seen
 
     def expected(self, generation: int, absent: Row) -> list[Expected]:
         """What was written, as readers must get it."""
@@ -85,12 +81,14 @@ class _Rewritten:
 
 @dataclass
 class Changes:
-    """What differs from a live generation: new rows beside the live ones, tombstones, and tombstones that are done."""
+    """What differs from a live generation: new rows beside the live ones, tombstones, and tombstones that are done.
+
+    unwritten  rows that stay as they are, and that no part has accounted for yet
+    """
 
     live: int
     differences: Generator[Difference]
-    rows: int = 0
-    _unchanged: int = 0  # rows that no part has accounted for yet
+    unwritten: int = 0
     _written: Sample = field(default_factory=Sample)
     _gone: Sample = field(default_factory=Sample)
     _dead: Sample = field(default_factory=Sample)
@@ -98,8 +96,7 @@ class Changes:
     def parts(self, generation: int, prefix: str) -> Iterator[Part]:
         """What to write for a generation under a prefix of keys."""
         for difference in self.differences:
-            self.rows += difference.rows
-            self._unchanged += difference.rows - len(difference.written)
+            self.unwritten += difference.rows - len(difference.written)
             yield from self._rewritten(difference, generation, prefix)
             for piece in difference.gone.parts():
                 slots = packed_slots(generation, packed_nil(len(piece)), self.live, piece.packed_rows())
@@ -115,9 +112,9 @@ class Changes:
         for piece in difference.written.parts():
             before = difference.packed_before(start, start + len(piece))
             slots = packed_slots(generation, piece.packed_rows(), self.live, before)
-            yield Part("MSET", piece.packed_keys(prefix), slots, len(piece) + self._unchanged)
+            yield Part("MSET", piece.packed_keys(prefix), slots, len(piece) + self.unwritten)
             self._written.offer(_Rewritten(piece, partial(_row_before, difference, start)))
-            start, self._unchanged = start + len(piece), 0
+            start, self.unwritten = start + len(piece), 0
 
     def close(self) -> None:
         """Let go of what the comparison keeps."""

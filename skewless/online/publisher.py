@@ -136,9 +136,10 @@ class _Attempt:
             self.settle(writer)  # the server was at work while this part was made
             writer.send(part)
         self.settle(writer)
-        if contents.rows != self.publication.rows:
+        rows = writer.rows + contents.unwritten
+        if rows != self.publication.rows:
             raise DataError(
-                f"revision {self.publication.revision} of {self.place.view!r} has {contents.rows} rows, but "
+                f"revision {self.publication.revision} of {self.place.view!r} has {rows} rows, but "
                 f"the ledger says {self.publication.rows}; build it again. Nothing was published"
             )
 
@@ -153,7 +154,7 @@ class _Attempt:
             meta, read = self.reader.read_generation(view.name, self.epoch, expected.generation, names)
             writer.demand_ours()  # whoever ended this publish may have dropped its rows by now
             demand_same(view, meta, names, list(expected.rows.values()), read)
-        self.progress(Step.COMPARED, contents.rows)
+        self.progress(Step.COMPARED, self.publication.rows)
 
     def events(self) -> tuple[Event, ...]:
         it = self.publication

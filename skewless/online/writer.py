@@ -35,7 +35,7 @@ class Writer:
     PublishRefused (superseded) once somebody else has opened a later generation; DataError where a new key is there
     already; StoreUnavailable. A writer that has failed is over: no write is ever sent twice.
 
-    rows  how many of the revision's are dealt with so far
+    rows  of the revision, that are acknowledged or came with what is
     """
 
     session: Session
