@@ -30,6 +30,8 @@ _PATIENCE = 60.0
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Give the URL of a server that keeps its files in a new folder; it is ended at the end."""
+    if not PYTHON.exists():
+        raise RuntimeError(f"there is no {PYTHON.relative_to(ROOT)}, which brings the server; run make setup")
     folder.mkdir(parents=True)
     found = subprocess.run([PYTHON, "-c", _FIND], cwd=ROOT, capture_output=True, text=True, check=True)
     port = free_port()
