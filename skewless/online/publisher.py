@@ -199,7 +199,7 @@ class _Attempt:
         live = self.seen.state.pointer
         kept = {self.epoch} | ({live.epoch} if live and not self.rollback else set())
         listed = (self.garbage | self.readable()) - kept
-        if self.is_full or listed:
+        if listed or (self.is_full and self.seen.state.top):  # else nobody ever wrote before
             listed |= sweep(self.session, self.place.keys, below=self.generation, kept=kept) - kept
             run(self.session, "swept", self.place.keys, *sorted(listed))
         self.progress(Step.SWEPT, self.publication.rows)
