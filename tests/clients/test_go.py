@@ -25,6 +25,7 @@ from tests.clients.oracle_rows import Published
 from tests.documents import ROOT, blocks
 from tests.faults.servers import Server
 from tests.golden_store import NAMESPACE, View, f32
+from tests.redis.security import Certificates
 from tests.redis.stage import SOURCE, USER, Stage, ago
 from tests.redis.topologies import MASTER, Cluster, Sentinels, until
 
@@ -111,32 +112,10 @@ def test_it_reads_from_an_older_server_and_by_a_socket(start: Start, tmp_path: P
 
 
 def test_it_reads_through_tls(start: Start, tmp_path: Path) -> None:
-    authority, certificate, key = certificates(tmp_path)
-    port = free_port()
-    start(
-        "redis-7",
-        f"tls-port {port}",
-        f"tls-cert-file {certificate}",
-        f"tls-key-file {key}",
-        f"tls-ca-cert-file {authority}",
-        "tls-auth-clients no",
-    )
-    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}"
+    certificates, port = Certificates.make(tmp_path / "certificates"), free_port()
+    start("redis-7", *certificates.lines(port))
+    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificates.ca}"
     go_test(url, f"{CASES}|TestTLSNeedsTheServersCA")
-
-
-def certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """A CA of our own, and a certificate of it for 127.0.0.1 with its key."""
-    authority, certificate, key = folder / "ca.pem", folder / "server.pem", folder / "server.key"
-    common = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    run([*common, "-subj", "/CN=test CA", "-keyout", f"{folder}/ca.key", "-out", f"{authority}"])
-    signed = ["-CA", f"{authority}", "-CAkey", f"{folder}/ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-    run([*common, "-subj", "/CN=server", *signed, "-keyout", f"{key}", "-out", f"{certificate}"])
-    return authority, certificate, key
-
-
-def run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def test_it_follows_sentinel_to_the_new_master(tmp_path: Path) -> None:
@@ -147,7 +126,7 @@ def test_it_follows_sentinel_to_the_new_master(tmp_path: Path) -> None:
     try:
         servers.start()
         until(lambda: all(map(knows_all, servers.sentinels)), "the Sentinels know each other and the replica")
-        url = f"redis+sentinel://:of-servers@{servers.hosts}/{MASTER}?sentinel_password=of-sentinels"
+        url = servers.url.replace("://", "://:of-servers@") + "?sentinel_password=of-sentinels"
         go_test(url, f"{CASES}|TestSentinelFailover")
     finally:
         servers.stop()
