@@ -7,10 +7,8 @@ keys, and compared bucket by bucket; a bucket that is too large all the same goe
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -72,8 +70,9 @@ def differences(
     Two NaN of other bits count as other rows: that costs a write, and changes nothing.
     """
     shapes = (shape, shape, shape.keys_only)
-    with ThreadPoolExecutor(len(shapes)) as threads:  # Parquet is unpacked outside of Python's lock
-        sides = list(threads.map(partial(Side.begun, limit=limit), shapes, (new, old, earlier)))
+    sides = [
+        Side.begun(each, revision, limit) for each, revision in zip(shapes, (new, old, earlier), strict=True)
+    ]
     if all(limit.holds(side.rows, side.size) for side in sides):
         yield compare(*(side.whole() for side in sides))
         return
