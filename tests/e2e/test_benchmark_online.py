@@ -15,7 +15,7 @@ CASES = ("publish_full", "publish_5pct", "memory", "lookup_python", "drift")
 READ = ("mixed lookups", "rows missing", "rows of no snapshot")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_answer_is_right_and_every_target_is_measured(tmp_path: Path) -> None:
     subprocess.run([ROOT / "benchmarks" / "setup.sh"], check=True)
     command = [".venv-bench/bin/python", "-m", "benchmarks", "--scale=small", "--runs=1"]
