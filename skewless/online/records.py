@@ -141,6 +141,11 @@ class Meta:
         """The type of a row as msgspec takes it."""
         return tuple[*(_decoded(dtype) for dtype in self.dtypes)]  # type: ignore[misc]
 
+    @cached_property
+    def has_arrays(self) -> bool:
+        """Whether a row may have lists, which whoever gets them may change."""
+        return any(dtype.element for dtype in self.dtypes)
+
     @property
     def converts(self) -> bool:
         """Whether a row that was read is not yet of Python values."""

@@ -39,10 +39,10 @@ class Slots:
 
     def own_rows(self) -> list[Row]:
         """The same, with lists that a caller may change: those of the constant rows are the reader's."""
-        rows, constant = self.rows(), (self.meta.absent, self.meta.expired)
-        if not any(dtype.element for dtype in self.meta.dtypes):
+        rows, absent, expired = self.rows(), self.meta.absent, self.meta.expired
+        if not self.meta.has_arrays:
             return rows
-        return [_copied(row) if any(row is one for one in constant) else row for row in rows]
+        return [_copied(row) if row is absent or row is expired else row for row in rows]
 
     def absent(self, rows: Sequence[Row]) -> int:
         """How many entities got the absent row, of rows that `rows()` gave: it is one and the same object."""

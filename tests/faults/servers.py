@@ -61,7 +61,7 @@ class Server:
     """A server on 127.0.0.1, with its own folder; options are lines of its configuration, the last one counts.
 
     Nothing is saved and nothing appended unless an option asks for it, and a kill is a SIGKILL: then it comes
-    back with what its files have. A Sentinel has `mode="--sentinel"`; one with TLS the option `port 0`.
+    back with what its files have. A Sentinel has `mode="--sentinel"`; one with TLS a `tls-port` beside its port.
     """
 
     kind: str
