@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.golden_store import ALL, ROWS, TEXTS, TIME, f32, f64, store, text_of
+from tests.golden_store import ALL, NUMBER_ROWS, NUMBERS, ROWS, TEXTS, TIME, f32, f64, store, text_of
 
 FOLDER = Path(__file__).parent / "golden" / "online"
 LIVE = {"generation": 5, "snapshot_time": TIME, "state": "live"}
@@ -19,6 +19,17 @@ EVERY = [f"all:{name}" for name in ALL]
 def row(name: str, view: str = "all") -> dict[str, Any]:
     """A row of the view with every dtype, as a reader names it."""
     return {f"{view}__{field}": value for field, value in zip(ALL, ROWS[name], strict=True)}
+
+
+EACH = [f"numbers:{name}" for name in NUMBERS]
+
+
+def numbers(*names: str) -> list[dict[str, Any]]:
+    """Rows of the view whose dtypes are all of one width."""
+    return [
+        {f"numbers__{field}": value for field, value in zip(NUMBERS, NUMBER_ROWS[name], strict=True)}
+        for name in names
+    ]
 
 
 def user(*numbers: Any) -> list[dict[str, Any]]:
@@ -37,15 +48,17 @@ def refused(
     return {"name": name, "features": features, "entities": entities, "error": error, "mentions": [*mentions]}
 
 
+NUMBERED = [1, 2, 3, -4, 2**63 - 1]
+NAMES = ["plain", "nulls", "least", "most", "odd"]
+
+
 def right_rows() -> list[dict[str, Any]]:
-    numbers = [1, 2, 3, -4, 2**63 - 1]
-    names = ["plain", "nulls", "least", "most", "odd"]
     word, score = {"all__word": "caf\u00e9"}, {"plain__score": f32(0.5)}
     absent = {"all__word": None, "all__small": 0}
     many = [{"all__small": 7}, {"all__small": None}]
     return [
         answered("every dtype, one entity", EVERY, user(1), [row("plain")], views={"all": LIVE}),
-        answered("every dtype, nulls and extremes", EVERY, user(*numbers), [row(name) for name in names]),
+        answered("every dtype, nulls and extremes", EVERY, user(*NUMBERED), [row(name) for name in NAMES]),
         answered("an entity of an older generation", EVERY, user(11), [row("plain")]),
         answered("the slot of a generation that is not live", EVERY, user(12), [row("plain")]),
         answered("an entity that a later generation brings", EVERY, user(13), [row("absent")]),
@@ -53,6 +66,15 @@ def right_rows() -> list[dict[str, Any]]:
         answered("an entity that a later generation takes", EVERY, user(15), [row("plain")]),
         answered("the newer of two slots", EVERY, user(16), [row("odd")]),
         answered("other widths of headers and integers", EVERY, user(17), [row("plain")]),
+        answered("flat rows", EACH, user(1, 1), numbers("plain", "plain")),
+        answered("flat rows, and one with nulls", EACH, user(*NUMBERED), numbers(*NAMES)),
+        answered("flat rows in two slots", EACH, user(12, 16), numbers("plain", "odd")),
+        answered("a flat row that is gone", EACH, user(14, 1), numbers("absent", "plain")),
+        answered("a row that might be flat", EACH, user(1, 17), numbers("plain", "plain")),
+        answered("a flat row beside nulls", EACH, user(18), numbers("plain")),
+        answered("any byte for true", EACH, user(19), numbers("plain")),
+        answered("a flat row with a longer header", EACH, user(20), numbers("plain")),
+        answered("one field of a flat row", ["numbers:exact"], user(1), [{"numbers__exact": f64(0.1)}]),
         answered("an entity that never was", EVERY, user(18), [row("absent")]),
         answered("a null key", ["all:word", "all:small"], user(None, 1), [absent, word | {"all__small": 7}]),
         answered(
@@ -170,6 +192,12 @@ def errors() -> list[dict[str, Any]]:
         refused("a row of too few values", EVERY, user(93), "unreadable", "93"),
         refused("a text where a truth should be", ["all:flag"], user(94), "unreadable", "94"),
         refused("a text where a float32 should be", ["all:ratio"], user(95), "unreadable", "95"),
+        refused("a flat row with a text", ["all:small"], user(99), "unreadable", "99"),
+        refused("a flat row that is too short", EACH, user(1, 91), "unreadable", "91"),
+        refused("a flat row that is too long", ["numbers:flag"], user(92), "unreadable", "92"),
+        refused("a flat row of no bytes", ["numbers:flag"], user(93), "unreadable", "93"),
+        refused("a text for a row", ["numbers:flag"], user(94), "unreadable", "94"),
+        refused("a constant row that is too short", ["torn_absent:score"], one, "unreadable"),
         refused("an entity of no bytes", ["all:word"], user(96), "unreadable", "96"),
     ]
 

@@ -67,6 +67,19 @@ def _counted(count: int) -> bytes:
     return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
 
 
+_FLAT = {"bool": ">?", "int32": ">i", "int64": ">q", "timestamp": ">q"}
+
+
+def flat(values: list[Any], dtypes: list[str]) -> Typed:
+    """A row without nulls, of dtypes of one width: the values side by side, as a binary."""
+    plain = [value.content if isinstance(value, Typed) else value for value in values]
+    raws = [
+        bytes.fromhex(value) if dtype.startswith("float") else struct.pack(_FLAT[dtype], value)
+        for value, dtype in zip(plain, dtypes, strict=True)
+    ]
+    return Typed("bytes", b"".join(raws).hex())
+
+
 # -- what the server holds --------------------------------------------------------------------------------
 
 
@@ -78,7 +91,7 @@ def generation(number: int) -> Typed:
 class View:
     """The keys of one view, as entries of the store; generation 5 is live in epoch 3, unless told otherwise."""
 
-    def __init__(self, name: str, keys: Named, fields: Named, absent: list[Any], expired: list[Any]) -> None:
+    def __init__(self, name: str, keys: Named, fields: Named, absent: Any, expired: Any) -> None:
         self.tag = f"{{{NAMESPACE}:{name}}}:"
         self.entries: dict[str, bytes] = {}
         self.put("p", packed([1, FLIP, 5, 3, TIME]))
@@ -179,6 +192,37 @@ def everything() -> View:
     view.put("3:96", b"")
     view.entity("97", 5, [plain[0], 2**31, *plain[2:]], 0, None)
     view.entity("98", 5, [*plain[:5], Typed("raw", "a2c328"), *plain[6:]], 0, None)
+    view.entity("99", 5, Typed("bytes", "00" * 16), 0, None)  # a row with texts is never flat
+    return view
+
+
+NUMBERS = {name: dtype for name, dtype in SCALARS.items() if dtype not in ("string", "bytes")}
+NUMBER_ROWS = {
+    name: [value for value, dtype in zip(row, ALL.values(), strict=True) if dtype in NUMBERS.values()]
+    for name, row in ROWS.items()
+}
+
+
+def numbers() -> View:
+    """Dtypes of one width, whose rows are flat unless there is a null; and what does not parse."""
+    view = View("numbers", {"user_id": "integer"}, NUMBERS, NUMBER_ROWS["absent"], NUMBER_ROWS["expired"])
+    rows, dtypes = NUMBER_ROWS, [*NUMBERS.values()]
+    packed_flat = {name: flat(rows[name], dtypes) for name in ("plain", "least", "most", "odd")}
+    plain, odd = packed_flat["plain"], packed_flat["odd"]
+    for key, name in (("1", "plain"), ("3", "least"), ("-4", "most"), ("9223372036854775807", "odd")):
+        view.entity(key, 5, packed_flat[name], 0, None)
+    view.entity("2", 5, rows["nulls"], 0, None)
+    view.entity("12", 6, odd, 5, plain)
+    view.entity("14", 5, None, 4, plain)
+    view.entity("16", 5, odd, 4, plain)
+    view.entity("17", 5, rows["plain"], 0, None)  # an array, though it might be flat
+    view.entity("18", 6, rows["nulls"], 5, plain)
+    view.entity("19", 5, Typed("bytes", "02" + plain.content[2:]), 0, None)  # true as any byte but 00
+    view.entity("20", 5, Typed("raw", f"c500{len(plain.content) // 2:02x}{plain.content}"), 0, None)
+    view.entity("91", 5, Typed("bytes", plain.content[:-2]), 0, None)
+    view.entity("92", 5, Typed("bytes", plain.content + "00"), 0, None)
+    view.entity("93", 5, Typed("bytes", ""), 0, None)
+    view.entity("94", 5, Typed("raw", f"d9{len(plain.content) // 2:02x}{plain.content}"), 0, None)
     return view
 
 
@@ -201,16 +245,17 @@ def pairs() -> View:
         [None] * 2,
         [None] * 2,
     )
-    view.entity("a%7Cb|-7", 5, [f64(1.5), 3], 0, None)
+    view.entity("a%7Cb|-7", 5, flat([f64(1.5), 3], ["float64", "int32"]), 0, None)
     view.entity("JFK|0", 5, [f64(2.5), None], 0, None)
-    view.entity("LGA|0", 5, [f64(3.5), 9], 0, None)
+    view.entity("LGA|0", 5, flat([f64(3.5), 9], ["float64", "int32"]), 0, None)
     return view
 
 
 def small(name: str, **changes: bytes) -> View:
     """A view of one field and one entity, where some keys have other bytes; empty bytes: no such key."""
-    view = View(name, {"user_id": "integer"}, {"score": "float32"}, [f32(0.0)], [f32(-1.0)])
-    view.entity("1", 5, [f32(0.5)], 0, None)
+    absent, expired, score = (flat([f32(value)], ["float32"]) for value in (0.0, -1.0, 0.5))
+    view = View(name, {"user_id": "integer"}, {"score": "float32"}, absent, expired)
+    view.entity("1", 5, score, 0, None)
     for key, raw in changes.items():
         view.put({"pointer": "p", "alive": "a", "meta": "m:3"}[key], raw)
     view.entries = {key: raw for key, raw in view.entries.items() if raw}
@@ -224,6 +269,7 @@ def views() -> list[View]:
     rows = [[f32(0.0)], [f32(-1.0)]]
     return [
         everything(),
+        numbers(),
         texts(),
         pairs(),
         plain,
@@ -237,6 +283,7 @@ def views() -> list[View]:
         small("torn_pointer", pointer=b"\xc1\x00"),
         small("short_pointer", pointer=packed([1, FLIP])),
         small("torn_meta", meta=packed(plain.meta)[:30]),
+        small("torn_absent", meta=packed([*plain.meta[:4], Typed("bytes", "00"), plain.meta[5]])),
         small("no_meta", meta=b""),
         small("no_pointer", pointer=b""),
         small("new_dtype", meta=packed([1, "f", keys, [["score", "decimal"]], *rows])),

@@ -108,6 +108,20 @@ func (m *meta) names() []string {
 	return names
 }
 
+// flat gives where each field lies in a flat row, and the bytes of one; 0 where no row is flat.
+func (m *meta) flat() (offsets []int, size int) {
+	offsets = make([]int, len(m.fields))
+	for i, field := range m.fields {
+		offsets[i] = size
+		width, isFlat := widths[field.dtype]
+		if !isFlat {
+			return make([]int, len(m.fields)), 0
+		}
+		size += width
+	}
+	return offsets, size
+}
+
 // position gives a field's place in a row; -1 where there is none of that name.
 func (m *meta) position(name string) int {
 	for i, field := range m.fields {

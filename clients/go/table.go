@@ -2,9 +2,7 @@ package skewless
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -15,23 +13,20 @@ import (
 type table struct {
 	columns []column // in the order of the source's fields
 	cells   []cell   // the same, in the order of rows
-	width   int
+	width   int      // values of a row
+	flat    int      // bytes of a flat row; 0: no row is flat
 }
 
 type cell struct {
 	position int // in a row
+	offset   int // in a flat row
 	column   column
-	floats   []float32 // of the column, where it has any
 }
-
-const (
-	float32Code, float32Size = 0xca, 5 // bytes
-	shortArray               = 0x90    // with its count in the lower bits
-)
 
 // newTable makes the columns, empty; a usage error where the view lacks a field.
 func newTable(asked *source, meta *meta, rows int) (*table, error) {
-	found := &table{width: len(meta.fields)}
+	offsets, flat := meta.flat()
+	found := &table{width: len(meta.fields), flat: flat}
 	for _, name := range asked.fields {
 		position := meta.position(name)
 		if position < 0 {
@@ -39,7 +34,7 @@ func newTable(asked *source, meta *meta, rows int) (*table, error) {
 		}
 		column := columns[meta.fields[position].dtype](rows)
 		found.columns = append(found.columns, column)
-		found.cells = append(found.cells, cell{position, column, floatsOf(column)})
+		found.cells = append(found.cells, cell{position, offsets[position], column})
 	}
 	slices.SortFunc(found.cells, func(one, other cell) int { return cmp.Compare(one.position, other.position) })
 	return found, nil
@@ -62,7 +57,7 @@ func (t *table) setAsOf(row int, slots []byte, generation int64) (isThere bool, 
 		case err != nil:
 			return false, err
 		case found || number > generation:
-			raw, err = skip(raw)
+			raw, err = msgp.Skip(raw)
 		case msgp.IsNil(raw):
 			found, raw = true, raw[1:]
 		default:
@@ -78,6 +73,9 @@ func (t *table) setAsOf(row int, slots []byte, generation int64) (isThere bool, 
 
 // set reads a row, and gives what is behind it.
 func (t *table) set(row int, raw []byte) ([]byte, error) {
+	if t.flat > 0 && msgp.NextType(raw) == msgp.BinType {
+		return t.setFlat(row, raw)
+	}
 	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
 	if err == nil && int(size) != t.width {
 		err = fmt.Errorf("it has %d values for %d fields", size, t.width)
@@ -85,44 +83,26 @@ func (t *table) set(row int, raw []byte) ([]byte, error) {
 	cells := t.cells
 	for at := 0; at < t.width && err == nil; at++ {
 		if len(cells) == 0 || cells[0].position != at {
-			raw, err = skip(raw)
+			raw, err = msgp.Skip(raw)
 			continue
 		}
-		raw, err = cells[0].set(row, raw)
+		raw, err = cells[0].column.set(row, raw)
 		cells = cells[1:]
 	}
 	return raw, err
 }
 
-// set reads the value in front. What features mostly are, a float32, has a quicker way of its own.
-func (c *cell) set(row int, raw []byte) ([]byte, error) {
-	if c.floats != nil && len(raw) >= float32Size && raw[0] == float32Code {
-		c.floats[row] = math.Float32frombits(binary.BigEndian.Uint32(raw[1:]))
-		return raw[float32Size:], nil
+// setFlat does so where it is flat.
+func (t *table) setFlat(row int, raw []byte) ([]byte, error) {
+	values, rest, err := msgp.ReadBytesZC(raw)
+	if err == nil && len(values) != t.flat {
+		err = fmt.Errorf("a row has %d bytes instead of %d", len(values), t.flat)
 	}
-	return c.column.set(row, raw)
-}
-
-// skip passes a value. Rows mostly are short arrays of float32, and those have a quicker way of their own.
-func skip(raw []byte) ([]byte, error) {
-	if len(raw) == 0 || raw[0]&0xf0 != shortArray {
-		return msgp.Skip(raw)
+	if err != nil {
+		return raw, err
 	}
-	count := int(raw[0] & 0x0f)
-	rest, err := raw[1:], error(nil)
-	for ; count > 0 && err == nil; count-- {
-		if len(rest) >= float32Size && rest[0] == float32Code {
-			rest = rest[float32Size:]
-		} else {
-			rest, err = msgp.Skip(rest)
-		}
+	for _, cell := range t.cells {
+		cell.column.setFlat(row, values[cell.offset:])
 	}
-	return rest, err
-}
-
-func floatsOf(column column) []float32 {
-	if floats, is := column.(*typed[float32]); is {
-		return floats.Values
-	}
-	return nil
+	return rest, nil
 }

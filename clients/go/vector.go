@@ -1,7 +1,9 @@
 package skewless
 
 import (
+	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -21,6 +23,8 @@ func (v Vector[T]) IsNull(i int) bool { return v.Null != nil && v.Null[i] }
 type column interface {
 	// set reads the value in front of raw, and gives what is behind it.
 	set(row int, raw []byte) ([]byte, error)
+	// setFlat reads the value in front of a part of a flat row.
+	setFlat(row int, raw []byte)
 	value(row int) any
 	dtype() string
 }
@@ -32,9 +36,13 @@ type typed[T any] struct {
 	Vector[T]
 	name string
 	read reader[T]
+	flat func(raw []byte) T // nil where rows with such a value are never flat
 }
 
 const null = 0xc0
+
+// widths are the bytes of a value in a flat row, of those dtypes that may be in one.
+var widths = map[string]int{"bool": 1, "int32": 4, "int64": 8, "float32": 4, "float64": 8, "timestamp": 8}
 
 func (c *typed[T]) set(row int, raw []byte) (rest []byte, err error) {
 	if len(raw) > 0 && raw[0] == null {
@@ -47,6 +55,8 @@ func (c *typed[T]) set(row int, raw []byte) (rest []byte, err error) {
 	c.Values[row], rest, err = c.read(raw)
 	return rest, err
 }
+
+func (c *typed[T]) setFlat(row int, raw []byte) { c.Values[row] = c.flat(raw) }
 
 func (c *typed[T]) value(row int) any {
 	if c.IsNull(row) {
@@ -61,25 +71,26 @@ func (c *typed[T]) dtype() string { return c.name }
 var columns = map[string]func(rows int) column{}
 
 func init() {
-	register("bool", msgp.ReadBoolBytes)
-	register("int32", msgp.ReadInt32Bytes)
-	register("int64", msgp.ReadInt64Bytes)
-	register("float32", msgp.ReadFloat32Bytes)
-	register("float64", readFloat64)
-	register("string", readString)
-	register("bytes", readBytes)
-	register("timestamp", readTimestamp)
+	order := binary.BigEndian
+	register("bool", msgp.ReadBoolBytes, func(raw []byte) bool { return raw[0] != 0 })
+	register("int32", msgp.ReadInt32Bytes, func(raw []byte) int32 { return int32(order.Uint32(raw)) })
+	register("int64", msgp.ReadInt64Bytes, func(raw []byte) int64 { return int64(order.Uint64(raw)) })
+	register("float32", msgp.ReadFloat32Bytes, func(raw []byte) float32 { return math.Float32frombits(order.Uint32(raw)) })
+	register("float64", readFloat64, func(raw []byte) float64 { return math.Float64frombits(order.Uint64(raw)) })
+	register("string", readString, nil)
+	register("bytes", readBytes, nil)
+	register("timestamp", readTimestamp, func(raw []byte) time.Time { return asTime(int64(order.Uint64(raw))) })
 }
 
-func register[T any](name string, read reader[T]) {
-	columns[name] = maker(name, read)
+func register[T any](name string, read reader[T], flat func(raw []byte) T) {
+	columns[name] = maker(name, read, flat)
 	list := "array<" + name + ">"
-	columns[list] = maker(list, listOf(read))
+	columns[list] = maker(list, listOf(read), nil)
 }
 
-func maker[T any](name string, read reader[T]) func(rows int) column {
+func maker[T any](name string, read reader[T], flat func(raw []byte) T) func(rows int) column {
 	return func(rows int) column {
-		return &typed[T]{Vector[T]{Values: make([]T, rows)}, name, read}
+		return &typed[T]{Vector[T]{Values: make([]T, rows)}, name, read, flat}
 	}
 }
 
@@ -124,5 +135,7 @@ func readBytes(raw []byte) ([]byte, []byte, error) {
 
 func readTimestamp(raw []byte) (time.Time, []byte, error) {
 	micros, rest, err := msgp.ReadInt64Bytes(raw)
-	return time.UnixMicro(micros).UTC(), rest, err
+	return asTime(micros), rest, err
 }
+
+func asTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

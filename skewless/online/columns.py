@@ -14,18 +14,20 @@ import pyarrow.compute as pc
 
 from skewless.online.codec import (
     FALSE,
+    FLAT,
     NAN32,
     NAN64,
     NIL,
     TRUE,
     array_header,
     bytes_header,
+    flat_layout,
     pack_generation,
     pack_int,
     str_header,
 )
 from skewless.online.keys import KeyKind, escaped
-from skewless.types import DType
+from skewless.types import FLOATS, DType, Int64
 
 COMMAND_ROWS = 250  # between two commands the server answers others
 COMMAND_BYTES = 1_000_000
@@ -39,8 +41,27 @@ Header = Callable[[int], bytes]
 
 def packed_rows(columns: Sequence[pa.Array], dtypes: Sequence[DType]) -> pa.LargeBinaryArray:
     """Pack the rows of columns in meta's order, as `codec.row_encoder` does; the columns are of the dtypes."""
+    if flat_layout(dtypes) is None:
+        return _packed_arrays(columns, dtypes)
+    flat = _packed_flat(columns, dtypes)
+    if not any(column.null_count for column in columns):
+        return flat
+    null = np.logical_or.reduce([column.is_null().to_numpy(zero_copy_only=False) for column in columns])
+    arrays = _packed_arrays([column.filter(pa.array(null)) for column in columns], dtypes)
+    return pc.replace_with_mask(flat, pa.array(null), arrays)
+
+
+def _packed_arrays(columns: Sequence[pa.Array], dtypes: Sequence[DType]) -> pa.LargeBinaryArray:
     packed = [packed_column(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
     return _joined(array_header(len(packed)), *packed)
+
+
+def _packed_flat(columns: Sequence[pa.Array], dtypes: Sequence[DType]) -> pa.LargeBinaryArray:
+    """The values side by side, whatever they are where a column is null."""
+    values = [_big_endian(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+    width = sum(each.shape[1] for each in values)
+    head = np.frombuffer(bytes_header(width), np.uint8)
+    return _of_width(np.concatenate([np.tile(head, (len(columns[0]), 1)), *values], axis=1))
 
 
 def packed_slots(
@@ -140,18 +161,22 @@ def _starts(offsets: np.ndarray, rows: int, size: int) -> list[int]:
 
 def _packed_numbers(column: pa.Array, dtype: DType) -> pa.LargeBinaryArray:
     """Integers, timestamps and floats: a byte that names the kind, then the value, big end first."""
-    floats = {"float32": (NAN32, ">f4"), "float64": (NAN64, ">f8")}
-    nan, layout = floats.get(dtype.name, (b"", ">i8"))
-    plain = column.cast(pa.int64()) if layout == ">i8" else column
-    values = plain.fill_null(0).to_numpy(zero_copy_only=False).astype(layout)
-    first = nan[:1] or pack_int(0)[:1]
-    width = 1 + values.dtype.itemsize
-    packed = np.empty((len(values), width), np.uint8)
-    packed[:, 0] = first[0]
-    packed[:, 1:] = values.view(np.uint8).reshape(len(values), width - 1)
-    if nan:
-        packed[np.isnan(values)] = np.frombuffer(nan, np.uint8)
+    first = {"float32": NAN32, "float64": NAN64}.get(dtype.name, pack_int(0))[0]
+    wide = column if dtype in FLOATS else column.cast(pa.int64())
+    values = _big_endian(wide, dtype if dtype in FLOATS else Int64)
+    packed = np.concatenate([np.full((len(values), 1), first, np.uint8), values], axis=1)
     return _masked(_of_width(packed), column)
+
+
+def _big_endian(column: pa.Array, dtype: DType) -> np.ndarray:
+    """The bytes of each value, big end first; a NaN is the canonical one, and a null is anything."""
+    plain = column.cast(pa.int64()) if dtype.name == "timestamp" else column
+    found = plain.fill_null(False if dtype.name == "bool" else 0).to_numpy(zero_copy_only=False)
+    if dtype in FLOATS and np.isnan(found).any():
+        found = np.where(np.isnan(found), found.dtype.type(np.nan), found)
+    values = found.astype(f">{FLAT[dtype.name]}")
+    raw: np.ndarray = values.view(np.uint8).reshape(len(values), values.itemsize)
+    return raw
 
 
 def _of_width(packed: np.ndarray) -> pa.LargeBinaryArray:

@@ -202,7 +202,7 @@ class Examination:
             return "not readable"
         try:
             return str(list(self.meta.to_python(msgspec.msgpack.decode(row))))
-        except (msgspec.DecodeError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError):  # msgspec's are the first
             return row.hex()
 
 

@@ -8,35 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from skewless.online.codec import NIL, array_header
+from skewless.online.codec import FLAT, NIL, bytes_header, flat_layout
 from skewless.types import DType
 
 Array = np.ndarray[Any, Any]
 
-# The first byte of a packed value, which of its bits say so, and how the bytes behind it are read.
-_PACKED = {
-    "bool": (0xC2, 0xFE, "u1"),
-    "int32": (0xD3, 0xFF, ">i8"),
-    "int64": (0xD3, 0xFF, ">i8"),
-    "timestamp": (0xD3, 0xFF, ">i8"),
-    "float32": (0xCA, 0xFF, ">f4"),
-    "float64": (0xCB, 0xFF, ">f8"),
-}
-# What a numpy column of each is; it has objects of all others.
+# What a numpy column of each dtype is; it has objects of all others.
 NUMPY = {"bool": "?", "int32": "i4", "int64": "i8", "float32": "f4", "float64": "f8", "timestamp": "M8[us]"}
 _GENERATION_AT = 2  # behind the array's header and the integer's first byte
+_GENERATION = [0xCE, None, None, None, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the bytes of an entity lie: `bits` of each byte are always as in `fixed`.
+    """How the bytes of an entity lie.
 
+    places  bytes that are always the same, which are `fixed`
     values  the generation, then the fields by number
-    block   where the first field is, if all are of this one dtype: they lie at equal distances, and are read at once
+    block   where the first field is, if all are of this one dtype: they are read at once
     """
 
+    size: int
+    places: Array
     fixed: Array
-    bits: Array
     dtypes: Sequence[DType]
     values: np.dtype[Any]
     block: tuple[str, int] | None
@@ -45,59 +39,62 @@ class Layout:
         """Entities of this layout's length, and which of them really lie so; None: all."""
         joined = b"".join(raws)  # type: ignore[arg-type]  # there is no None of that length
         values = np.frombuffer(joined, self.values)
-        same = (np.frombuffer(joined, np.uint8).reshape(len(raws), -1) & self.bits) == self.fixed
+        same = np.frombuffer(joined, np.uint8).reshape(-1, self.size).take(self.places, 1) == self.fixed
         newest = values["generation"]
         if same.all() and newest.max() <= generation:
             return values, None
         return values, same.all(axis=1) & (newest <= generation)
 
     def columns(self, values: Array, positions: Sequence[int]) -> list[Array]:
-        """The fields at those places, as numpy has them; integers and bools are masked arrays.
-
-        OverflowError for an int32 beyond its range.
-        """
+        """The fields at those places, as numpy has them; integers and bools are masked arrays."""
         if self.block is None:
             return [_plain(values[f"f{position}"], self.dtypes[position]) for position in positions]
         layout, start = self.block
-        shape, steps = (len(self.dtypes), len(values)), (1 + int(layout[2]), values.itemsize)
+        width = np.dtype(layout).itemsize
+        shape, steps = (len(self.dtypes), len(values)), (width, values.itemsize)
         every = _plain(np.ndarray(shape, layout, values, start, steps), self.dtypes[0])
         return [every[position] for position in positions]
 
 
 def layouts(dtypes: Sequence[DType]) -> dict[int, Layout]:
-    """By their length in bytes: with a row in the first slot alone, or in both; none where a dtype has many widths."""
-    if not all(dtype.name in _PACKED for dtype in dtypes):
+    """By their length in bytes: with a flat row in the first slot alone, or in both; none where there are no such."""
+    if flat_layout(dtypes) is None:
         return {}
     found = [_layout(dtypes, second_row=second) for second in (False, True)]
-    return {len(layout.fixed): layout for layout in found}
+    return {layout.size: layout for layout in found}
 
 
 def _layout(dtypes: Sequence[DType], *, second_row: bool) -> Layout:
-    generation = [(0xCE, 0xFF), *[(0, 0)] * 4]
-    row = [(byte, 0xFF) for byte in array_header(len(dtypes))]
-    at: list[tuple[str, str, int]] = [("generation", ">u4", _GENERATION_AT)]
-    for number, dtype in enumerate(dtypes):
-        first, bits, layout = _PACKED[dtype.name]
-        width = 0 if dtype.name == "bool" else int(layout[2])  # a bool is its first byte
-        at.append((f"f{number}", layout, 1 + len(generation) + len(row) + (width > 0)))
-        row += [(first, bits), *[(0, 0)] * width]
-    other = row if second_row else [(NIL[0], 0xFF)]
-    every = [(0x94, 0xFF), *generation, *row, *generation, *other]
-    names, formats, offsets = zip(*at, strict=True)
-    values = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": len(every)})
-    fixed, bits_of = np.array(every, np.uint8).T
-    same = len(set(dtypes)) == 1 and dtypes[0].name != "bool"
-    return Layout(fixed & bits_of, bits_of, dtypes, values, (formats[1], offsets[1]) if same else None)
+    formats = [f">{FLAT[dtype.name]}".replace("?", "B") for dtype in dtypes]
+    ends = np.cumsum([np.dtype(each).itemsize for each in formats])
+    row = [*bytes_header(int(ends[-1])), *[None] * int(ends[-1])]
+    other = row if second_row else [*NIL]
+    every = [0x94, *_GENERATION, *row, *_GENERATION, *other]
+    start = 1 + len(_GENERATION) + len(row) - int(ends[-1])
+    offsets = [start + int(end) for end in (0, *ends[:-1])]
+    values = np.dtype(
+        {
+            "names": ["generation", *(f"f{number}" for number in range(len(formats)))],
+            "formats": [">u4", *formats],
+            "offsets": [_GENERATION_AT, *offsets],
+            "itemsize": len(every),
+        }
+    )
+    places = [place for place, byte in enumerate(every) if byte is not None]
+    return Layout(
+        size=len(every),
+        places=np.array(places),
+        fixed=np.array([every[place] for place in places], np.uint8),
+        dtypes=dtypes,
+        values=values,
+        block=(formats[0], start) if len(set(dtypes)) == 1 else None,
+    )
 
 
 def _plain(values: Array, dtype: DType) -> Array:
-    """Values as they were sent, in this machine's order of bytes; OverflowError for an int32 beyond its range."""
-    if dtype.name == "bool":
-        return unmasked(values == 0xC3)
+    """Values as they were sent, in this machine's order of bytes."""
     plain = values.astype(NUMPY[dtype.name])
-    if dtype.name == "int32" and not np.array_equal(plain, values):
-        raise OverflowError("an int32 is beyond its range")
-    return unmasked(plain) if plain.dtype.kind == "i" else plain
+    return unmasked(plain) if plain.dtype.kind in "bi" else plain
 
 
 def unmasked(values: Array) -> Array:

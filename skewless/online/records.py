@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +14,16 @@ import msgspec
 from skewless import types
 from skewless.errors import OnlineError
 from skewless.model import FeatureView
-from skewless.online.codec import NIL, converter, pack_array, pack_generation, pack_int, pack_str, row_encoder
+from skewless.online.codec import (
+    NIL,
+    converter,
+    flat_layout,
+    pack_array,
+    pack_generation,
+    pack_int,
+    pack_str,
+    row_encoder,
+)
 from skewless.online.keys import KeyKind
 from skewless.online.layouts import Layout, layouts
 from skewless.timeline import from_micros, to_micros
@@ -24,7 +34,7 @@ FORMAT = 1
 Row = tuple[Any, ...]
 
 _Pairs = list[tuple[str, str]]
-_META = tuple[int, str, _Pairs, _Pairs, list[Any], list[Any]]
+_META = tuple[int, str, _Pairs, _Pairs, list[Any] | bytes, list[Any] | bytes]
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _DECODED: dict[str, Any] = {
     "bool": bool,
@@ -126,8 +136,8 @@ class Meta:
         return cls(fingerprint, kinds, named, *constant)
 
     @cached_property
-    def read_slots(self) -> Callable[[bytes], tuple[int, Row | None, int, Row | None]]:
-        """Read an entity's two slots, with timestamps as integers; msgspec.DecodeError where they are no such."""
+    def read_slots(self) -> Callable[[bytes], tuple[int, Row | bytes | None, int, Row | bytes | None]]:
+        """Read an entity's two slots, whose rows `to_python` takes; msgspec.DecodeError where they are no such."""
         slots: Any = tuple[int, self._row | None, int, self._row | None]  # type: ignore[name-defined]
         return msgspec.msgpack.Decoder(slots).decode
 
@@ -139,29 +149,43 @@ class Meta:
     @cached_property
     def _row(self) -> Any:
         """The type of a row as msgspec takes it."""
-        return tuple[*(_decoded(dtype) for dtype in self.dtypes)]  # type: ignore[misc]
+        row: Any = tuple[*(_decoded(dtype) for dtype in self.dtypes)]  # type: ignore[misc]
+        return row | bytes if flat_layout(self.dtypes) else row
 
     @cached_property
     def has_arrays(self) -> bool:
         """Whether a row may have lists, which whoever gets them may change."""
         return any(dtype.element for dtype in self.dtypes)
 
-    @property
-    def converts(self) -> bool:
-        """Whether a row that was read is not yet of Python values."""
-        return bool(self._converters)
+    @cached_property
+    def to_python(self) -> Callable[[Row | bytes], Row]:
+        """What makes Python values of a row that was read; ValueError for a flat one of another length."""
+        converters, layout = self._converters, flat_layout(self.dtypes)
+        if layout is None and not converters:
+            return tuple
 
-    def to_python(self, row: Sequence[Any]) -> Row:
-        """A row that was read as Python values: timestamps become UTC datetimes."""
-        values = list(row)
-        for position, convert in self._converters:
-            values[position] = convert(values[position])
-        return tuple(values)
+        def convert(row: Row | bytes) -> Row:
+            values = _unpacked(layout, row) if layout and isinstance(row, bytes) else tuple(row)
+            if not converters:
+                return values
+            found = [*values]
+            for position, make in converters:
+                found[position] = make(found[position])
+            return tuple(found)
+
+        return convert
 
     @cached_property
     def _converters(self) -> list[tuple[int, Any]]:
         found = ((position, converter(dtype)) for position, dtype in enumerate(self.dtypes))
         return [(position, convert) for position, convert in found if convert]
+
+
+def _unpacked(layout: struct.Struct, row: bytes) -> Row:
+    try:
+        return layout.unpack(row)
+    except struct.error as error:
+        raise ValueError(f"a row has {len(row)} bytes instead of {layout.size}") from error
 
 
 def decode_alive(key: str, raw: bytes) -> int:

@@ -57,8 +57,7 @@ def rows_of(
     meta: Meta, generation: int, names: Sequence[str | None], raws: Sequence[bytes | None]
 ) -> list[Row]:
     """The row of each entity in a generation: of its first slot not above it; the absent row where there is none."""
-    read, absent, rows = meta.read_slots, meta.absent, []
-    to_python = meta.to_python if meta.converts else tuple
+    read, to_python, absent, rows = meta.read_slots, meta.to_python, meta.absent, []
     try:
         for raw in raws:
             if raw is None:

@@ -1,7 +1,7 @@
 """Slots as numpy arrays, a column at a time.
 
-A row without nulls, of dtypes of one width, has each value at one place: so many entities are read as one matrix, with
-no loop over them. Whatever lies otherwise (a null, a text, another encoding) is read row by row.
+Flat rows have each value at one place: so many entities are read as one matrix, with no loop over them. Whatever lies
+otherwise (a null, a text, another encoding) is read row by row.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ def arrays(slots: Slots, positions: Sequence[int]) -> list[Array]:
     Floats and timestamps have NaN and NaT for null; bools and integers are masked arrays; texts, binaries and
     arrays are arrays of Python objects. OnlineError where a value does not parse.
     """
-    try:
-        return _all_alike(slots, positions) or _mixed(slots, positions)
-    except OverflowError:
-        slots.rows()  # tells which entity it is
-        raise
+    return _all_alike(slots, positions) or _mixed(slots, positions)
 
 
 def _mixed(slots: Slots, positions: Sequence[int]) -> list[Array]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewless import types
-from skewless.online.codec import encoder, pack_int, row_encoder
+from skewless.online.codec import encoder, flat_layout, pack_int, row_encoder
 from skewless.online.keys import KeyKind, ViewKeys, entity_key, service_key
 from skewless.online.records import Meta, Pointer, encode_slots
 from skewless.online.services import pack_features
@@ -118,11 +118,14 @@ def test_pointer_alive_and_service_are_as_written() -> None:
 
 @pytest.mark.parametrize("vector", VALUES["slots"], ids=lambda v: v["meaning"])
 def test_slots_are_as_written(vector: dict[str, Any]) -> None:
-    encode = row_encoder(types.parse(name) for name in vector["dtypes"])
+    dtypes = [types.parse(name) for name in vector["dtypes"]]
+    encode, layout = row_encoder(dtypes), flat_layout(dtypes)
     (newest, row), (earlier, earlier_row) = vector["newest"], vector["earlier"]
     packed = [b"\xc0" if values is None else encode(values) for values in (row, earlier_row)]
     assert encode_slots(newest, packed[0], earlier, packed[1]) == bytes.fromhex(vector["hex"])
-    assert msgpack.unpackb(bytes.fromhex(vector["hex"])) == [newest, row, earlier, earlier_row]
+    unpacked = msgpack.unpackb(bytes.fromhex(vector["hex"]))
+    told = [[*layout.unpack(found)] if isinstance(found, bytes) and layout else found for found in unpacked]
+    assert told == [newest, row, earlier, earlier_row]
 
 
 @pytest.mark.parametrize("vector", VALUES["reads"], ids=lambda v: v["meaning"])

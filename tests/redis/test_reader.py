@@ -128,7 +128,7 @@ def test_nan_is_canonical_whatever_it_was(redis_url: str, tmp_path: Path, narrow
     stage = Stage(redis_url, tmp_path, view)
     stage.publish_rows([(1, float32(narrow), float64(wide))], ago(hours=1))
     raw = stage.server.get(stage.place.keys.entity(1, "1"))
-    assert raw == bytes.fromhex("94 ce00000001 92 ca7fc00000 cb7ff8000000000000 ce00000000 c0")
+    assert raw == bytes.fromhex("94 ce00000001 c40c 7fc00000 7ff8000000000000 ce00000000 c0")
 
 
 def test_a_lookup_of_thousands_goes_in_chunks_and_keeps_its_order(stage: Stage) -> None:

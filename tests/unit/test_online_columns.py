@@ -92,7 +92,34 @@ def test_rows_and_slots_are_packed_as_one_by_one() -> None:
     gone = packed_slots(9, packed_nil(3), 7, packed)
     assert gone.to_pylist() == [encode_slots(9, NIL, 7, encode(row)) for row in rows]
     wide = [types.Bool] * 20  # more than the shortest header holds
-    assert packed_rows([pa.array([True])] * 20, wide).to_pylist() == [row_encoder(wide)([True] * 20)]
+    assert packed_rows([pa.array([None], pa.bool_())] * 20, wide).to_pylist() == [
+        row_encoder(wide)([None] * 20)
+    ]
+
+
+OF_ONE_WIDTH = [types.Bool, types.Int32, types.Int64, types.Float32, types.Float64, types.Timestamp]
+WIDE = [types.Float64] * 33  # more bytes than the shortest header holds
+
+
+@pytest.mark.parametrize("dtypes", [OF_ONE_WIDTH, [types.Float32], WIDE], ids=["mixed", "one", "wide"])
+def test_rows_of_one_width_are_packed_as_one_by_one(dtypes: list[types.DType]) -> None:
+    encode = row_encoder(dtypes)
+
+    @settings(derandomize=True, max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(*map(values_of, dtypes)), max_size=6))
+    def check(rows: list[tuple[Any, ...]]) -> None:
+        whole = [row for row in rows if None not in row]
+        for some in (rows, whole):
+            columns = [column_of(dtype, [row[place] for row in some]) for place, dtype in enumerate(dtypes)]
+            assert packed_rows(columns, dtypes).to_pylist() == [encode(row) for row in some]
+
+    check()
+
+
+def test_a_row_of_one_width_is_flat_unless_it_has_a_null() -> None:
+    encode = row_encoder([types.Bool, types.Int32, types.Float32])
+    assert encode((True, -2, 1.0)).hex() == "c409" + "01" + "fffffffe" + "3f800000"
+    assert encode((True, -2, None)).hex() == "93" + "c3" + "d3fffffffffffffffe" + "c0"
 
 
 TEXTS = st.text(alphabet=st.sampled_from("a|%7C\n\0\x7f\x1fé😀"), max_size=4)

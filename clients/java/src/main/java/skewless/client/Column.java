@@ -23,6 +23,9 @@ abstract sealed class Column {
     /** Takes the next value as that of a row. */
     abstract void read(MessagePack in, int row);
 
+    /** The same of a flat row. */
+    abstract void readFlat(MessagePack in, int row);
+
     abstract boolean isNull(int row);
 
     /** A row's value; null where it has none. */
@@ -42,6 +45,11 @@ abstract sealed class Column {
         void read(MessagePack in, int row) {
             nulls[row] = in.skipNil();
             values[row] = nulls[row] ? Float.NaN : in.readFloat();
+        }
+
+        @Override
+        void readFlat(MessagePack in, int row) {
+            values[row] = in.flatFloat();
         }
 
         @Override
@@ -69,6 +77,11 @@ abstract sealed class Column {
         void read(MessagePack in, int row) {
             nulls[row] = in.skipNil();
             values[row] = nulls[row] ? Double.NaN : in.readDouble();
+        }
+
+        @Override
+        void readFlat(MessagePack in, int row) {
+            values[row] = in.flatDouble();
         }
 
         @Override
@@ -102,6 +115,11 @@ abstract sealed class Column {
         }
 
         @Override
+        void readFlat(MessagePack in, int row) {
+            values[row] = dtype.scalar() == DType.Scalar.INT32 ? in.flatInt() : in.flatLong();
+        }
+
+        @Override
         boolean isNull(int row) {
             return nulls[row];
         }
@@ -130,6 +148,11 @@ abstract sealed class Column {
         @Override
         void read(MessagePack in, int row) {
             values[row] = in.skipNil() ? null : dtype.read(in);
+        }
+
+        @Override
+        void readFlat(MessagePack in, int row) {
+            values[row] = in.flatBoolean(); // of what is held as objects, truths alone have one width
         }
 
         @Override

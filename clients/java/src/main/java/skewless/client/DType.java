@@ -9,7 +9,13 @@ import java.util.Locale;
 /** What the values of a field are: a scalar, or a list of scalars. */
 record DType(Scalar scalar, boolean isList) {
     enum Scalar {
-        BOOL, INT32, INT64, FLOAT32, FLOAT64, STRING, BYTES, TIMESTAMP;
+        BOOL(1), INT32(4), INT64(8), FLOAT32(4), FLOAT64(8), STRING(0), BYTES(0), TIMESTAMP(8);
+
+        private final int width; // bytes in a flat row; 0: it has no place there
+
+        Scalar(int width) {
+            this.width = width;
+        }
 
         /** A value that is not nil. */
         Object read(MessagePack in) {
@@ -36,6 +42,11 @@ record DType(Scalar scalar, boolean isList) {
             }
         }
         throw new MessagePack.Malformed("it has the dtype '" + name + "', which this version does not know");
+    }
+
+    /** The bytes of a value in a flat row; 0 where rows with such a value are never flat. */
+    int width() {
+        return isList ? 0 : scalar.width;
     }
 
     /** A value that is not nil; the elements of a list may be null. */

@@ -63,6 +63,47 @@ final class MessagePack {
         return (head & 0xf0) == 0x90 || head == 0xdc || head == 0xdd;
     }
 
+    /** Whether a binary comes next. */
+    boolean isBytes() {
+        need(1);
+        int head = bytes[position] & 0xff;
+        return head >= 0xc4 && head <= 0xc6;
+    }
+
+    /** Passes the head of a binary that has so many bytes: what follows is read by the methods for flat values. */
+    void openFlat(int expected) {
+        int size = size(head(), 0xc4, 0xc5, 0xc6, "bytes");
+        if (size != expected) {
+            throw new Malformed("a row has " + size + " bytes instead of " + expected);
+        }
+        need(size);
+    }
+
+    boolean flatBoolean() {
+        return bytes[take(1)] != 0;
+    }
+
+    int flatInt() {
+        return (int) INT.get(bytes, take(4));
+    }
+
+    long flatLong() {
+        return (long) LONG.get(bytes, take(8));
+    }
+
+    float flatFloat() {
+        return Float.intBitsToFloat(flatInt());
+    }
+
+    double flatDouble() {
+        return Double.longBitsToDouble(flatLong());
+    }
+
+    /** Passes so many bytes. */
+    void pass(int count) {
+        take(count);
+    }
+
     boolean readBoolean() {
         int head = head();
         if (head != 0xc2 && head != 0xc3) {
@@ -76,7 +117,7 @@ final class MessagePack {
         if (head != 0xca) {
             throw unlike("a float32", head);
         }
-        return Float.intBitsToFloat((int) INT.get(bytes, take(4)));
+        return flatFloat();
     }
 
     double readDouble() {
@@ -84,7 +125,7 @@ final class MessagePack {
         if (head != 0xcb) {
             throw unlike("a float64", head);
         }
-        return Double.longBitsToDouble((long) LONG.get(bytes, take(8)));
+        return flatDouble();
     }
 
     long readLong() {

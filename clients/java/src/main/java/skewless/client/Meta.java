@@ -31,6 +31,18 @@ record Meta(List<JoinKey> keys, List<Field> fields, Map<String, Integer> positio
         return keys.stream().map(JoinKey::name).toList();
     }
 
+    /** The bytes of a flat row; 0 where no row is flat, since a dtype has many widths. */
+    int flatWidth() {
+        int sum = 0;
+        for (Field field : fields) {
+            if (field.dtype().width() == 0) {
+                return 0;
+            }
+            sum += field.dtype().width();
+        }
+        return sum;
+    }
+
     private static <T> List<T> readPairs(MessagePack in, BiFunction<String, String, T> make) {
         int count = in.readArray();
         List<T> pairs = new ArrayList<>(count);

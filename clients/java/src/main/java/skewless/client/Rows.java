@@ -7,6 +7,7 @@ import java.util.Map;
 /** Reads packed rows of a view into the columns of those features that are wanted of it; all else is passed over. */
 final class Rows {
     private final Meta meta;
+    private final int flatWidth;
     private final Column[] byPosition; // null where a field is not wanted
     private final Map<Feature, Column> columns = new LinkedHashMap<>();
     private final MessagePack constants = new MessagePack();
@@ -14,6 +15,7 @@ final class Rows {
     /** Room for so many rows; Usage where the view has no such field. */
     Rows(Meta meta, String view, List<Feature> features, int size) {
         this.meta = meta;
+        this.flatWidth = meta.flatWidth();
         this.byPosition = new Column[meta.fields().size()];
         for (Feature feature : features) {
             Integer position = meta.positions().get(feature.field());
@@ -45,7 +47,7 @@ final class Rows {
             if (!isIt) {
                 in.skip();
             } else if (!in.skipNil()) {
-                read(in, byPosition, row);
+                read(in, row);
                 present = true;
             }
         }
@@ -57,17 +59,24 @@ final class Rows {
 
     /** Reads the absent or the expired row of the meta. */
     void readConstant(byte[] packed, int row) {
-        read(constants.open(packed, 0, packed.length), byPosition, row);
+        read(constants.open(packed, 0, packed.length), row);
     }
 
     /** Malformed unless both constant rows have a value of its type for each field. */
     static void demandConstants(Meta meta) {
-        Column[] all = meta.fields().stream().map(field -> Column.of(field.dtype(), 1)).toArray(Column[]::new);
-        read(MessagePack.of(meta.absent()), all, 0);
-        read(MessagePack.of(meta.expired()), all, 0);
+        List<Feature> all = meta.fields().stream()
+                .map(field -> new Feature("view", "view", field.name(), field.name(), null)).toList();
+        Rows rows = new Rows(meta, "view", all, 1);
+        rows.readConstant(meta.absent(), 0);
+        rows.readConstant(meta.expired(), 0);
     }
 
-    private static void read(MessagePack in, Column[] byPosition, int row) {
+    private void read(MessagePack in, int row) {
+        if (flatWidth > 0 && in.isBytes()) {
+            in.openFlat(flatWidth);
+            readFlat(in, row);
+            return;
+        }
         int count = in.readArray();
         if (count != byPosition.length) {
             throw new MessagePack.Malformed("its row has " + count + " values for " + byPosition.length + " fields");
@@ -77,6 +86,16 @@ final class Rows {
                 in.skip();
             } else {
                 column.read(in, row);
+            }
+        }
+    }
+
+    private void readFlat(MessagePack in, int row) {
+        for (int position = 0; position < byPosition.length; position++) {
+            if (byPosition[position] == null) {
+                in.pass(meta.fields().get(position).dtype().width());
+            } else {
+                byPosition[position].readFlat(in, row);
             }
         }
     }
