@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
-from deltalake.fs import DeltaStorageHandler
 
 from skewless.errors import DataError, first_line
 from skewless.offline.seen import NOT_STORED
+from skewless.offline.streaming import filesystem
 from skewless.offline.tables import REVISION, StoredFile
 
 Indices = npt.NDArray[np.int64]
@@ -93,7 +92,7 @@ class StoredRevisions:
             return pq.read_table(
                 file.path,
                 columns=columns,
-                filesystem=_filesystem(self.uri),
+                filesystem=filesystem(self.uri),
                 read_dictionary=[REVISION],
                 use_threads=False,  # Spark gives each task its core
                 partitioning=None,
@@ -121,13 +120,6 @@ def holding(
             held = order[bisect_left(times, file.first) : bisect_right(times, file.last)]
         if held:
             yield file, tuple(held)
-
-
-def _filesystem(uri: str) -> pa_fs.FileSystem:
-    """The folder of a table: on this machine, or wherever Delta reaches."""
-    if "://" not in uri:
-        return pa_fs.SubTreeFileSystem(uri, pa_fs.LocalFileSystem(use_mmap=True))
-    return pa_fs.PyFileSystem(DeltaStorageHandler(uri))
 
 
 class _Wanted:

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
+from deltalake.fs import DeltaStorageHandler
 from pyarrow.dataset import Dataset, ParquetFileFragment
 
 _ROWS = 20_000
@@ -24,14 +26,38 @@ def stream(dataset: Dataset, columns: Sequence[str], where: tuple[str, str]) -> 
     name, value = where
     wanted, schema = pc.field(name) == value, pa.schema([dataset.schema.field(column) for column in columns])
     for fragment in dataset.get_fragments(wanted):
-        for batch in _batches(fragment.subset(wanted, schema=dataset.schema), [*columns, name]):
+        for batch in _batches(fragment.subset(wanted, schema=dataset.schema), columns, where):
             rows = batch.filter(pc.equal(batch[name], value)) if name in batch.schema.names else batch
             if len(rows):
                 yield rows.select(columns).cast(schema)
 
 
-def _batches(fragment: ParquetFileFragment, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def filesystem(uri: str) -> pa_fs.FileSystem:
+    """The folder of a table: on this machine, or wherever Delta reaches."""
+    if "://" not in uri:
+        return pa_fs.SubTreeFileSystem(uri, pa_fs.LocalFileSystem(use_mmap=True))
+    return pa_fs.PyFileSystem(DeltaStorageHandler(uri))
+
+
+def _batches(
+    fragment: ParquetFileFragment, columns: Sequence[str], where: tuple[str, str]
+) -> Iterator[pa.RecordBatch]:
+    """The columns, and that of the condition unless it is known to hold."""
     groups = [group.id for group in fragment.row_groups]
     with fragment.open() as file, pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as parquet:
-        there = [name for name in dict.fromkeys(columns) if name in parquet.schema_arrow.names]
-        yield from parquet.iter_batches(_ROWS, groups, there, use_threads=False)
+        names = parquet.schema_arrow.names
+        for group in groups:
+            asked = [*columns] if _holds(parquet.metadata.row_group(group), where) else [*columns, where[0]]
+            there = [name for name in dict.fromkeys(asked) if name in names]
+            yield from parquet.iter_batches(_ROWS, [group], there, use_threads=False)
+
+
+def _holds(group: pq.RowGroupMetaData, where: tuple[str, str]) -> bool:
+    """Whether a condition is known to hold for all rows of a group: no other value, and no null."""
+    name, value = where
+    for number in range(group.num_columns):
+        column = group.column(number)
+        if column.path_in_schema == name:
+            told = column.statistics
+            return bool(told and told.has_min_max and told.min == told.max == value and told.null_count == 0)
+    return False

@@ -26,7 +26,7 @@ from skewless.ledger.delta import files_of
 from skewless.model import FeatureView
 from skewless.offline.columns import SNAPSHOT
 from skewless.offline.source import quoted
-from skewless.offline.streaming import stream
+from skewless.offline.streaming import filesystem, stream
 from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
 
@@ -146,7 +146,7 @@ class FeatureTable:
 
     @cached_property
     def _opened(self) -> Dataset:
-        return DeltaTable(self.uri).to_pyarrow_dataset()
+        return DeltaTable(self.uri).to_pyarrow_dataset(filesystem=filesystem(self.uri))
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

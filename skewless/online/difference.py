@@ -135,14 +135,19 @@ def _names(rows: Piece) -> pa.Array:
 def _same(new: Piece, old: Piece, of_new: Places, of_old: Places) -> np.ndarray:
     """Whether rows at places of one have the values of those of the other."""
     same = np.ones(len(of_new), bool)
+    chosen_new, chosen_old = _chosen(of_new, len(new)), _chosen(of_old, len(old))
     for (_, dtype), ours, theirs in zip(new.shape.fields, new.fields, old.fields, strict=True):
-        same &= _equal(_at(ours, of_new), _at(theirs, of_old), dtype)
+        same &= _equal(_at(ours, chosen_new), _at(theirs, chosen_old), dtype)
     return same
 
 
-def _at(column: pa.Array, places: Places) -> pa.Array:
-    whole = len(places) == len(column) and np.array_equal(places, np.arange(len(column)))
-    return column if whole else column.take(pa.array(places))
+def _chosen(places: Places, count: int) -> pa.Array | None:
+    """Places to take; None where they are all there are, in order."""
+    return None if len(places) == count and np.array_equal(places, np.arange(count)) else pa.array(places)
+
+
+def _at(column: pa.Array, places: pa.Array | None) -> pa.Array:
+    return column if places is None else column.take(places)  # one column at a time: it is a copy
 
 
 def _equal(ours: pa.Array, theirs: pa.Array, dtype: DType) -> np.ndarray:
