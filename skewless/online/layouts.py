@@ -1,8 +1,8 @@
-"""How the bytes of an entity lie where its row has no null, and all its dtypes are of one width."""
+"""How the bytes of an entity lie whose rows are flat."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,29 +21,62 @@ _GENERATION = [0xCE, None, None, None, None]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the bytes of an entity lie.
+    """How the bytes of an entity lie whose rows are flat: with one row, or with two.
 
-    places  bytes that are always the same, which are `fixed`
-    values  the generation, then the fields by number
+    sizes   how many bytes an entity has, with one row and with two
+    second  where the second slot's row is; `ends` are what it may begin with
+    places  bytes before that are always the same, which are `fixed`
+    values  the first slot: its generation, then the fields by number
     block   where the first field is, if all are of this one dtype: they are read at once
     """
 
-    size: int
+    sizes: frozenset[int]
+    second: slice
+    ends: frozenset[bytes]
     places: Array
     fixed: Array
     dtypes: Sequence[DType]
     values: np.dtype[Any]
     block: tuple[str, int] | None
 
-    def rows(self, raws: Sequence[bytes | None], generation: int) -> tuple[Array, Array | None]:
-        """Entities of this layout's length, and which of them really lie so; None: all."""
-        joined = b"".join(raws)  # type: ignore[arg-type]  # there is no None of that length
+    @classmethod
+    def of(cls, dtypes: Sequence[DType]) -> Layout | None:
+        """None where no row is flat, since a dtype has many widths."""
+        flat = flat_layout(dtypes)
+        if flat is None:
+            return None
+        head = bytes_header(flat.size)
+        first = [0x94, *_GENERATION, *head]
+        begun = [*first, *[None] * flat.size, *_GENERATION]
+        formats = [f">{FLAT[dtype.name]}".replace("?", "B") for dtype in dtypes]
+        places = [place for place, byte in enumerate(begun) if byte is not None]
+        return cls(
+            sizes=frozenset({len(begun) + len(NIL), len(begun) + len(head) + flat.size}),
+            second=slice(len(begun), len(begun) + len(head)),
+            ends=frozenset({NIL, head}),
+            places=np.array(places),
+            fixed=np.array([begun[place] for place in places], np.uint8),
+            dtypes=dtypes,
+            values=_fields(formats, len(first), len(begun)),
+            block=(formats[0], len(first)) if len(set(dtypes)) == 1 else None,
+        )
+
+    def fit(self, raws: Collection[bytes]) -> bool:
+        """Whether entities have a size and a second row that are of this layout."""
+        return self.sizes.issuperset(map(len, raws)) and self.ends.issuperset(
+            [raw[self.second] for raw in raws]
+        )
+
+    def rows(self, raws: Sequence[bytes], generation: int) -> tuple[Array, Array | None]:
+        """The first slots of entities that `fit`, and which really lie so and are of a generation; None: all."""
+        end = self.second.start
+        joined = b"".join([raw[:end] for raw in raws])
         values = np.frombuffer(joined, self.values)
-        same = np.frombuffer(joined, np.uint8).reshape(-1, self.size).take(self.places, 1) == self.fixed
+        constant = np.frombuffer(joined, np.uint8).reshape(-1, end).take(self.places, 1)
         newest = values["generation"]
-        if same.all() and newest.max() <= generation:
+        if constant.tobytes() == self.fixed.tobytes() * len(raws) and newest.max(initial=0) <= generation:
             return values, None
-        return values, same.all(axis=1) & (newest <= generation)
+        return values, (constant == self.fixed).all(axis=1) & (newest <= generation)
 
     def columns(self, values: Array, positions: Sequence[int]) -> list[Array]:
         """The fields at those places, as numpy has them; integers and bools are masked arrays."""
@@ -56,38 +89,16 @@ class Layout:
         return [every[position] for position in positions]
 
 
-def layouts(dtypes: Sequence[DType]) -> dict[int, Layout]:
-    """By their length in bytes: with a flat row in the first slot alone, or in both; none where there are no such."""
-    if flat_layout(dtypes) is None:
-        return {}
-    found = [_layout(dtypes, second_row=second) for second in (False, True)]
-    return {layout.size: layout for layout in found}
-
-
-def _layout(dtypes: Sequence[DType], *, second_row: bool) -> Layout:
-    formats = [f">{FLAT[dtype.name]}".replace("?", "B") for dtype in dtypes]
-    ends = np.cumsum([np.dtype(each).itemsize for each in formats])
-    row = [*bytes_header(int(ends[-1])), *[None] * int(ends[-1])]
-    other = row if second_row else [*NIL]
-    every = [0x94, *_GENERATION, *row, *_GENERATION, *other]
-    start = 1 + len(_GENERATION) + len(row) - int(ends[-1])
-    offsets = [start + int(end) for end in (0, *ends[:-1])]
-    values = np.dtype(
+def _fields(formats: Sequence[str], start: int, size: int) -> np.dtype[Any]:
+    """The generation, and the fields one behind the other."""
+    offsets = start + np.cumsum([0, *(np.dtype(each).itemsize for each in formats[:-1])])
+    return np.dtype(
         {
             "names": ["generation", *(f"f{number}" for number in range(len(formats)))],
             "formats": [">u4", *formats],
-            "offsets": [_GENERATION_AT, *offsets],
-            "itemsize": len(every),
+            "offsets": [_GENERATION_AT, *offsets.tolist()],
+            "itemsize": size,
         }
-    )
-    places = [place for place, byte in enumerate(every) if byte is not None]
-    return Layout(
-        size=len(every),
-        places=np.array(places),
-        fixed=np.array([every[place] for place in places], np.uint8),
-        dtypes=dtypes,
-        values=values,
-        block=(formats[0], start) if len(set(dtypes)) == 1 else None,
     )
 
 

@@ -25,7 +25,7 @@ from skewless.online.codec import (
     row_encoder,
 )
 from skewless.online.keys import KeyKind
-from skewless.online.layouts import Layout, layouts
+from skewless.online.layouts import Layout
 from skewless.timeline import from_micros, to_micros
 from skewless.types import DType
 
@@ -142,9 +142,9 @@ class Meta:
         return msgspec.msgpack.Decoder(slots).decode
 
     @cached_property
-    def layouts(self) -> dict[int, Layout]:
-        """How the bytes of entities lie whose rows have no null, by their length."""
-        return layouts(self.dtypes)
+    def layout(self) -> Layout | None:
+        """How the bytes of entities lie whose rows are flat; None where no row is."""
+        return Layout.of(self.dtypes)
 
     @cached_property
     def _row(self) -> Any:

@@ -27,8 +27,17 @@ def arrays(slots: Slots, positions: Sequence[int]) -> list[Array]:
     return _all_alike(slots, positions) or _mixed(slots, positions)
 
 
+def _all_alike(slots: Slots, positions: Sequence[int]) -> list[Array] | None:
+    """The columns, if all entities lie as the layout says."""
+    layout, raws = slots.meta.layout, slots.raws
+    if layout is None or not raws or not slots.live or None in raws or not layout.fit(raws):  # type: ignore[arg-type]
+        return None
+    values, good = layout.rows(raws, slots.pointer.generation)  # type: ignore[arg-type]
+    return layout.columns(values, positions) if good is None else None
+
+
 def _mixed(slots: Slots, positions: Sequence[int]) -> list[Array]:
-    """The columns, entities of each layout at once, and the rest row by row."""
+    """The columns, entities that lie as the layout says at once, and the rest row by row."""
     columns = [_Column.of(slots.meta.dtypes[position], len(slots.names)) for position in positions]
     rest = _fill_by_layout(slots, positions, columns) if slots.live else range(len(slots.names))
     rows = slots.at(rest).own_rows()
@@ -37,36 +46,22 @@ def _mixed(slots: Slots, positions: Sequence[int]) -> list[Array]:
     return [column.finished() for column in columns]
 
 
-def _all_alike(slots: Slots, positions: Sequence[int]) -> list[Array] | None:
-    """The columns, if all entities lie as one layout says."""
-    lengths = {-1 if raw is None else len(raw) for raw in slots.raws} if slots.live else set()
-    layout = slots.meta.layouts.get(lengths.pop()) if len(lengths) == 1 else None
+def _fill_by_layout(slots: Slots, positions: Sequence[int], columns: Sequence[_Column]) -> Sequence[int]:
+    """Fill the columns where the layout fits; give the places that are left."""
+    layout, everywhere = slots.meta.layout, range(len(slots.raws))
     if layout is None:
-        return None
-    values, good = layout.rows(slots.raws, slots.pointer.generation)
-    return layout.columns(values, positions) if good is None else None
-
-
-def _fill_by_layout(slots: Slots, positions: Sequence[int], columns: Sequence[_Column]) -> list[int]:
-    """Fill the columns where a layout fits; give the places that are left."""
-    places: dict[int, list[int]] = {}
-    for place, raw in enumerate(slots.raws):
-        places.setdefault(-1 if raw is None else len(raw), []).append(place)
-    layouts, rest = slots.meta.layouts, []
-    for length, group in places.items():
-        if length not in layouts:
-            rest += group
-            continue
-        values, good = layouts[length].rows([slots.raws[place] for place in group], slots.pointer.generation)
-        where = np.array(group)
-        if good is not None:
-            rest += where[~good].tolist()
-            where, values = where[good], values[good]
-        if not len(where):
-            continue
-        for column, found in zip(columns, layouts[length].columns(values, positions), strict=True):
-            column.values[where] = found
-    return rest
+        return everywhere
+    fitting = {place: raw for place, raw in enumerate(slots.raws) if raw is not None and layout.fit((raw,))}
+    values, good = layout.rows([*fitting.values()], slots.pointer.generation)
+    where = np.array([*fitting], int)
+    if good is not None:
+        where, values = where[good], values[good]
+    if not len(where):
+        return everywhere
+    for column, found in zip(columns, layout.columns(values, positions), strict=True):
+        column.values[where] = found
+    filled = {*where.tolist()}
+    return [place for place in everywhere if place not in filled]
 
 
 @dataclass(slots=True)
