@@ -147,6 +147,13 @@ class Meta:
         return Layout.of(self.dtypes)
 
     @cached_property
+    def stand_in(self) -> bytes:
+        """The absent row as an entity's one row, which is flat; where it has a null, there is a zero."""
+        return encode_slots(
+            0, row_encoder(self.dtypes)([0 if value is None else value for value in self.absent])
+        )
+
+    @cached_property
     def _row(self) -> Any:
         """The type of a row as msgspec takes it."""
         row: Any = tuple[*(_decoded(dtype) for dtype in self.dtypes)]  # type: ignore[misc]

@@ -7,15 +7,16 @@ otherwise (a null, a text, another encoding) is read row by row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skewless.online.layouts import NUMPY, Array
+from skewless.online.layouts import NUMPY, Array, Layout
 from skewless.online.slots import Slots
 from skewless.timeline import to_micros
 from skewless.types import DType
+
+_NULLS: dict[str, Any] = {"f": np.nan, "M": np.datetime64("NaT"), "b": np.ma.masked, "i": np.ma.masked}
 
 
 def arrays(slots: Slots, positions: Sequence[int]) -> list[Array]:
@@ -24,74 +25,61 @@ def arrays(slots: Slots, positions: Sequence[int]) -> list[Array]:
     Floats and timestamps have NaN and NaT for null; bools and integers are masked arrays; texts, binaries and
     arrays are arrays of Python objects. OnlineError where a value does not parse.
     """
-    return _all_alike(slots, positions) or _mixed(slots, positions)
+    layout = slots.meta.layout
+    if layout is None or not slots.live or not slots.raws:
+        return _row_by_row(slots, positions)
+    return _as_matrix(slots, positions, layout)
 
 
-def _all_alike(slots: Slots, positions: Sequence[int]) -> list[Array] | None:
-    """The columns, if all entities lie as the layout says."""
-    layout, raws = slots.meta.layout, slots.raws
-    if layout is None or not raws or not slots.live or None in raws or not layout.fit(raws):  # type: ignore[arg-type]
-        return None
-    values, good = layout.rows(raws, slots.pointer.generation)  # type: ignore[arg-type]
-    return layout.columns(values, positions) if good is None else None
+def _row_by_row(slots: Slots, positions: Sequence[int]) -> list[Array]:
+    rows, dtypes = slots.own_rows(), slots.meta.dtypes
+    return [_column(dtypes[position], [row[position] for row in rows]) for position in positions]
 
 
-def _mixed(slots: Slots, positions: Sequence[int]) -> list[Array]:
-    """The columns, entities that lie as the layout says at once, and the rest row by row."""
-    columns = [_Column.of(slots.meta.dtypes[position], len(slots.names)) for position in positions]
-    rest = _fill_by_layout(slots, positions, columns) if slots.live else range(len(slots.names))
-    rows = slots.at(rest).own_rows()
-    for column, position in zip(columns, positions, strict=True):
-        column.put(rest, [row[position] for row in rows])
-    return [column.finished() for column in columns]
-
-
-def _fill_by_layout(slots: Slots, positions: Sequence[int], columns: Sequence[_Column]) -> Sequence[int]:
-    """Fill the columns where the layout fits; give the places that are left."""
-    layout, everywhere = slots.meta.layout, range(len(slots.raws))
-    if layout is None:
-        return everywhere
-    fitting = {place: raw for place, raw in enumerate(slots.raws) if raw is not None and layout.fit((raw,))}
-    values, good = layout.rows([*fitting.values()], slots.pointer.generation)
-    where = np.array([*fitting], int)
+def _as_matrix(slots: Slots, positions: Sequence[int], layout: Layout) -> list[Array]:
+    """The same; what is not there has a stand-in's place, and what lies otherwise is read row by row and put in."""
+    raws, absent = _filled(slots)
+    otherwise: list[int] = []
+    if not layout.fit(raws):
+        otherwise = [place for place, raw in enumerate(raws) if not layout.fit((raw,))]
+        places = {*otherwise}
+        raws = [slots.meta.stand_in if place in places else raw for place, raw in enumerate(raws)]
+    values, good = layout.rows(raws, slots.pointer.generation)
+    columns = layout.columns(values, positions)
     if good is not None:
-        where, values = where[good], values[good]
-    if not len(where):
-        return everywhere
-    for column, found in zip(columns, layout.columns(values, positions), strict=True):
-        column.values[where] = found
-    filled = {*where.tolist()}
-    return [place for place in everywhere if place not in filled]
+        otherwise += np.flatnonzero(~good).tolist()
+    if absent:
+        for column, position in zip(columns, positions, strict=True):
+            if slots.meta.absent[position] is None:
+                column[absent] = _NULLS[column.dtype.kind]
+    if otherwise:
+        rest = _row_by_row(slots.at(otherwise), positions)
+        for column, found in zip(columns, rest, strict=True):
+            column[otherwise] = found
+    return columns
 
 
-@dataclass(slots=True)
-class _Column:
-    """A column that is filled from several sides; `null` has its nulls."""
+def _filled(slots: Slots) -> tuple[Sequence[bytes], list[int]]:
+    """The entities, with stand-ins for those that are not there; and where those are."""
+    raws, stand_in = slots.raws, slots.meta.stand_in
+    if None not in raws:
+        return raws, []  # type: ignore[return-value]
+    absent = [place for place, raw in enumerate(raws) if raw is None]
+    return [stand_in if raw is None else raw for raw in raws], absent
 
-    dtype: DType
-    values: Array
-    null: Array
 
-    @classmethod
-    def of(cls, dtype: DType, count: int) -> _Column:
-        return cls(dtype, np.zeros(count, NUMPY.get(dtype.name, object)), np.zeros(count, bool))
-
-    def put(self, places: Sequence[int], values: list[Any]) -> None:
-        """Put Python values at places."""
-        if self.dtype.name == "timestamp":
-            values = [None if value is None else to_micros(value) for value in values]
-        if self.values.dtype == object:
-            for place, value in zip(places, values, strict=True):
-                self.values[place] = value
-        elif len(values):
-            where = np.asarray(places)
-            self.values[where] = np.array(
-                [0 if value is None else value for value in values], self.values.dtype
-            )
-            self.null[where] = [value is None for value in values]
-
-    def finished(self) -> Array:
-        """The column with its nulls as they are told."""
-        if self.values.dtype.kind in "fM":
-            self.values[self.null] = "NaT" if self.values.dtype.kind == "M" else np.nan
-        return np.ma.array(self.values, mask=self.null) if self.values.dtype.kind in "bi" else self.values
+def _column(dtype: DType, values: list[Any]) -> Array:
+    """Python values as numpy has them."""
+    if dtype.name not in NUMPY:
+        column: Array = np.empty(len(values), object)
+        for place, value in enumerate(values):
+            column[place] = value
+        return column
+    if dtype.name == "timestamp":
+        values = [None if value is None else to_micros(value) for value in values]
+    null = [value is None for value in values]
+    plain = np.array([0 if value is None else value for value in values], NUMPY[dtype.name])
+    if plain.dtype.kind in "bi":
+        return np.ma.array(plain, mask=null)
+    plain[null] = _NULLS[plain.dtype.kind]
+    return plain

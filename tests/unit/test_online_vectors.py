@@ -42,9 +42,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def meta_of(fields: dict[str, types.DType]) -> Meta:
+def meta_of(fields: dict[str, types.DType], absent: tuple[Any, ...] | None = None) -> Meta:
     nothing = tuple(None for _ in fields)
-    return Meta("f", (("user_id", KeyKind.INTEGER),), tuple(fields.items()), nothing, nothing)
+    return Meta("f", (("user_id", KeyKind.INTEGER),), tuple(fields.items()), absent or nothing, nothing)
+
+
+def some_row(fields: dict[str, types.DType]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.tuples(*(VALUES[name] | st.none() for name in fields))
 
 
 def entities(fields: dict[str, types.DType], nulls: bool) -> st.SearchStrategy[list[bytes | None]]:
@@ -83,8 +87,8 @@ def expected(dtype: types.DType, value: Any) -> Any:
 def test_arrays_have_the_values_of_the_rows(
     fields: dict[str, types.DType], nulls: bool, live: bool, data: Any
 ) -> None:
-    raws = data.draw(entities(fields, nulls))
-    slots = Slots(meta_of(fields), POINTER, live, [str(number) for number in range(len(raws))], raws)
+    raws, absent = data.draw(entities(fields, nulls)), data.draw(some_row(fields))
+    slots = Slots(meta_of(fields, absent), POINTER, live, [str(number) for number in range(len(raws))], raws)
     positions = [*range(len(fields))][::-1]
     rows = slots.rows()
     for position, array in zip(positions, arrays(slots, positions), strict=True):
