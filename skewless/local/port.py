@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from skewless.errors import SetupError
 
 _PATIENCE = 3.0  # seconds: a server that was killed still holds its port while the system takes it apart
+_OURS = range(20_000, 32_000)  # Linux lends ports from 32768 on
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -27,10 +29,11 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Give a port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a port that nobody has now, and that the system lends to no connection; SetupError where there is none."""
+    for port in random.sample(_OURS, len(_OURS)):
+        if _taken(port) is None:
+            return port
+    raise SetupError(f"no port from {_OURS[0]} to {_OURS[-1]} is free; end some of the programs that listen")
 
 
 def demand_free(port: int, *, service: str, setting: str, example: str) -> None:

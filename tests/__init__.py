@@ -1,0 +1,1 @@
+"""All tests; their helpers import each other from here."""
