@@ -1,4 +1,4 @@
-"""Small Delta tables that are only ever appended to: opened, made and written through delta-rs."""
+"""Delta tables through delta-rs: opened; and small ones that are only ever appended to, made and written."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.fs as pa_fs
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from skewless.errors import SkewlessError, first_line
 
@@ -24,6 +26,13 @@ def open_table(uri: str) -> DeltaTable | None:
         if next(folder.glob("*.parquet"), None) is not None:
             raise ValueError("it holds data but no Delta log") from None
         return None
+
+
+def filesystem(uri: str) -> pa_fs.FileSystem:
+    """The folder of a table: on this machine, or wherever Delta reaches."""
+    if "://" not in uri:
+        return pa_fs.SubTreeFileSystem(uri, pa_fs.LocalFileSystem(use_mmap=True))
+    return pa_fs.PyFileSystem(DeltaStorageHandler(uri))
 
 
 def files_of(table: DeltaTable) -> pa.Table:

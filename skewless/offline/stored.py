@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skewless.errors import DataError, first_line
+from skewless.ledger.delta import filesystem
 from skewless.offline.seen import NOT_STORED
-from skewless.offline.streaming import filesystem
 from skewless.offline.tables import REVISION, StoredFile
 
 Indices = npt.NDArray[np.int64]

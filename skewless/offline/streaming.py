@@ -1,4 +1,4 @@
-"""Rows of a dataset's Parquet files in small batches: a few pages of a file are in memory at a time.
+"""Rows of a dataset's Parquet files in batches that are bounded: a part of a file is in memory at a time.
 
 A dataset's own scanner reads whole groups of rows, which may be gigabytes, and runs ahead of a slower reader.
 """
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
-from deltalake.fs import DeltaStorageHandler
 from pyarrow.dataset import Dataset, ParquetFileFragment
 
-_ROWS = 20_000
+_ROWS = 20_000  # of a batch, where a value may be of any size
+_BYTES = 64_000_000  # of a batch, where all are of one width
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 _BUFFER = 1 << 20  # bytes of each column
 
 
@@ -32,13 +32,6 @@ def stream(dataset: Dataset, columns: Sequence[str], where: tuple[str, str]) -> 
                 yield rows.select(columns).cast(schema)
 
 
-def filesystem(uri: str) -> pa_fs.FileSystem:
-    """The folder of a table: on this machine, or wherever Delta reaches."""
-    if "://" not in uri:
-        return pa_fs.SubTreeFileSystem(uri, pa_fs.LocalFileSystem(use_mmap=True))
-    return pa_fs.PyFileSystem(DeltaStorageHandler(uri))
-
-
 def _batches(
     fragment: ParquetFileFragment, columns: Sequence[str], where: tuple[str, str]
 ) -> Iterator[pa.RecordBatch]:
@@ -49,7 +42,15 @@ def _batches(
         for group in groups:
             asked = [*columns] if _holds(parquet.metadata.row_group(group), where) else [*columns, where[0]]
             there = [name for name in dict.fromkeys(asked) if name in names]
-            yield from parquet.iter_batches(_ROWS, [group], there, use_threads=False)
+            yield from parquet.iter_batches(_rows(parquet, there), [group], there, use_threads=False)
+
+
+def _rows(parquet: pq.ParquetFile, names: Sequence[str]) -> int:
+    """How many rows may be decoded at once: small batches of what is small anyway would only have to be joined."""
+    columns = [parquet.schema.column(number) for number in range(len(parquet.schema))]
+    read = [column for column in columns if column.path.partition(".")[0] in names]
+    widths = [0 if column.max_repetition_level else _WIDTHS.get(column.physical_type, 0) for column in read]
+    return max(_ROWS, _BYTES // sum(widths)) if widths and all(widths) else _ROWS
 
 
 def _holds(group: pq.RowGroupMetaData, where: tuple[str, str]) -> bool:

@@ -22,11 +22,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from skewless.errors import DataError, first_line
-from skewless.ledger.delta import files_of
+from skewless.ledger.delta import files_of, filesystem
 from skewless.model import FeatureView
 from skewless.offline.columns import SNAPSHOT
 from skewless.offline.source import quoted
-from skewless.offline.streaming import filesystem, stream
+from skewless.offline.streaming import stream
 from skewless.plan.uris import feature_table
 from skewless.timeline import to_micros
 

@@ -97,9 +97,9 @@ class Side:
 
     def _pieces(self) -> Iterator[Piece]:
         while self.held:
-            yield self.held.pop(0)
+            yield from self.held.pop(0).parts()
         for batch in self.revision.batches:
-            yield Piece.of(self.shape, batch)
+            yield from Piece.of(self.shape, batch).parts()
 
     def demand_count(self, rows: int) -> None:
         """DataError unless it has as many rows as the ledger says."""

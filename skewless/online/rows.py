@@ -76,9 +76,12 @@ class Piece:
         return cls(shape, keys, fields)
 
     @classmethod
-    def joined(cls, shape: Shape, pieces: Sequence[Piece]) -> Self:
+    def joined(cls, shape: Shape, pieces: Sequence[Self]) -> Self:
         """The rows of one piece or more, one after the other."""
-        columns = zip(*((*piece.keys, *piece.fields) for piece in pieces), strict=True)
+        some = [piece for piece in pieces if len(piece)] or pieces[:1]
+        if len(some) == 1:
+            return some[0]
+        columns = zip(*((*piece.keys, *piece.fields) for piece in some), strict=True)
         whole = [pa.concat_arrays(column) for column in columns]
         return cls(shape, whole[: len(shape.keys)], whole[len(shape.keys) :])
 
