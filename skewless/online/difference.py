@@ -90,30 +90,42 @@ def differences(
 def compare(new: Piece, old: Piece, earlier: Piece) -> Difference:
     """Compare what is in memory."""
     places = _places(new, old)
-    known = np.flatnonzero(places >= 0)
-    stays = np.zeros(len(new), bool)
-    stays[known] = _same(new, old, known, places[known])
-    written, left = np.flatnonzero(~stays), np.ones(len(old), bool)
-    left[places[known]] = False
-    gone = old.take(np.flatnonzero(left))
-    _demand_distinct(new.take(np.flatnonzero(places < 0)))
-    if (_places(gone, new) >= 0).any():
-        raise _twice(new.shape)
-    only_earlier = (_places(earlier, old) < 0) & (_places(earlier, new) < 0)
+    if places is None:
+        written = before = np.flatnonzero(~_same(new, old))
+        gone = old.slice(0, 0)
+    else:
+        known = np.flatnonzero(places >= 0)
+        stays, left = np.zeros(len(new), bool), np.ones(len(old), bool)
+        stays[known] = _same(new, old, pa.array(known), pa.array(places[known]))
+        left[places[known]] = False
+        written, gone = np.flatnonzero(~stays), old.take(np.flatnonzero(left))
+        before = places[written]
+        _demand_distinct(new.take(np.flatnonzero(places < 0)))
+        if len(_lacking(gone, new)) < len(gone):
+            raise _twice(new.shape)
     return Difference(
         rows=len(new),
         written=new.take(written),
-        places=places[written],
+        places=before,
         old=old,
         gone=gone,
-        dead=earlier.take(np.flatnonzero(only_earlier)),
+        dead=earlier.take(_lacking(earlier, old, new)),
     )
 
 
-def _places(rows: Piece, among: Piece) -> Places:
-    """Where the rows' entities stand among others."""
+def _lacking(rows: Piece, *others: Piece) -> Places:
+    """Where the rows are whose entities none of the others has."""
+    left = np.ones(len(rows), bool)
+    for other in others:
+        places = _places(rows, other)
+        left &= False if places is None else places < 0
+    return np.flatnonzero(left)
+
+
+def _places(rows: Piece, among: Piece) -> Places | None:
+    """Where the rows' entities stand among others; -1: nowhere; None: they are the same in the same order."""
     if len(rows) == len(among) and all(a.equals(b) for a, b in zip(rows.keys, among.keys, strict=True)):
-        return np.arange(len(rows))
+        return None
     if not len(rows) or not len(among):
         return np.full(len(rows), -1)
     names, others = _names(rows), _names(among)
@@ -132,18 +144,14 @@ def _names(rows: Piece) -> pa.Array:
     return rows.keys[0] if one else rows.packed_keys()
 
 
-def _same(new: Piece, old: Piece, of_new: Places, of_old: Places) -> np.ndarray:
-    """Whether rows at places of one have the values of those of the other."""
-    same = np.ones(len(of_new), bool)
-    chosen_new, chosen_old = _chosen(of_new, len(new)), _chosen(of_old, len(old))
+def _same(
+    new: Piece, old: Piece, of_new: pa.Array | None = None, of_old: pa.Array | None = None
+) -> np.ndarray:
+    """Whether rows at places of one, or all, have the values of those of the other."""
+    same = np.ones(len(new) if of_new is None else len(of_new), bool)
     for (_, dtype), ours, theirs in zip(new.shape.fields, new.fields, old.fields, strict=True):
-        same &= _equal(_at(ours, chosen_new), _at(theirs, chosen_old), dtype)
+        same &= _equal(_at(ours, of_new), _at(theirs, of_old), dtype)
     return same
-
-
-def _chosen(places: Places, count: int) -> pa.Array | None:
-    """Places to take; None where they are all there are, in order."""
-    return None if len(places) == count and np.array_equal(places, np.arange(count)) else pa.array(places)
 
 
 def _at(column: pa.Array, places: pa.Array | None) -> pa.Array:
