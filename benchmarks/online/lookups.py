@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from skewless.online.reader import OnlineReader
 
 BATCHES = (1, 10, 100, 1000)
-_FEWER = {1: 1, 10: 1, 100: 2, 1000: 4}  # by how much there are fewer rounds than of one entity
-_FEAST_EVERY = 10  # rounds: it would take most of the time else
+_FEWER = {1: 1, 10: 1, 100: 2, 1000: 4}  # by how much there are fewer calls than of one entity
+_FEAST_EVERY = 10  # turns: it would take most of the time else
 _CHECKED = 10_000
 
 

@@ -71,7 +71,8 @@ def changes(stage: Stage) -> Iterator[Figure]:
         with Spent(stage.url) as spent:
             receipt = publisher.publish(snapshot)
         _demand_incremental(stage, receipt.generation)
-        yield Figure(OURS, CHANGED if snapshot < 4 else ALL_CHANGED, spent.of(rows), "warm")
+        state = "cold" if snapshot == 1 else "warm"  # the first of its kind in this process
+        yield Figure(OURS, CHANGED if snapshot < 4 else ALL_CHANGED, spent.of(rows), state)
         _demand_published(stage, snapshot)
 
 

@@ -1,4 +1,7 @@
-"""Calls timed in turn within one process, so that all of them have the same connections, caches and neighbours."""
+"""Calls timed by turns within one process, so that all of them have the same neighbours.
+
+A turn is several calls: an application looks up again and again, and finds the caches of the processor as it left them.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ import numpy as np
 
 from benchmarks.columns import Integers
 
+_TURN = 20  # calls
 _TAIL = 100  # samples without which there is no 99th percentile to speak of
 
 
 @dataclass
 class Timed:
-    """A call, which every so many rounds it takes part in, and what each of those took, in seconds.
+    """A call, of how many turns it has one, and what each call took, in seconds.
 
     prepare  gives what is handed to the call; its time is not counted
     """
@@ -48,13 +52,14 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def in_turn(calls: Mapping[str, Timed], draw: Callable[[], Integers], rounds: int) -> None:
-    """Measure the calls in changing order, because who comes first finds colder caches."""
-    order, warm_up = Random(13), max(10, rounds // 10)
-    for number in range(-warm_up, rounds):
-        users = draw()
+    """Measure so many calls of each, by turns in changing order, because who comes first has the server colder."""
+    order, turns = Random(13), max(1, rounds // _TURN)
+    for number in range(-1, turns):
+        drawn = [draw() for _ in range(_TURN)]
         for timed in order.sample(list(calls.values()), len(calls)):
-            if number % timed.every == 0:
-                timed.once(users)
+            if number % timed.every == 0 or number < 0:
+                for users in drawn:
+                    timed.once(users)
         if number == -1:
             for timed in calls.values():
                 timed.wall.clear()
