@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -40,6 +40,7 @@ def served_at(slots: Slots, now: datetime) -> Served:
 class Part:
     """What one view, or one alias, gives: the features' names, and where their fields stand in meta's order."""
 
+    name: str
     slots: Slots
     names: tuple[str, ...]
     positions: tuple[int, ...]
@@ -58,14 +59,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Answer:
-    """The features of the entities, in their order; `views` tells per view or alias what they are from.
+    """The features of the entities, in their order, as they were at some instant.
 
     Values are unpacked when they are asked for: OnlineError where one does not parse.
     """
 
     entities: Entities
     parts: Sequence[Part]
-    views: Mapping[str, Served]
+    at: datetime
+
+    @cached_property
+    def views(self) -> dict[str, Served]:
+        """What each view or alias was answered from."""
+        return {part.name: served_at(part.slots, self.at) for part in self.parts}
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:

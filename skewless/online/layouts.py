@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ Array = np.ndarray[Any, Any]
 
 # What a numpy column of each dtype is; it has objects of all others.
 NUMPY = {"bool": "?", "int32": "i4", "int64": "i8", "float32": "f4", "float64": "f8", "timestamp": "M8[us]"}
-_GENERATION_AT = 2  # behind the array's header and the integer's first byte
 _GENERATION = [0xCE, None, None, None, None]
 
 
@@ -26,18 +26,17 @@ class Layout:
     sizes   how many bytes an entity has, with one row and with two
     second  where the second slot's row is; `ends` are what it may begin with
     places  bytes before that are always the same, which are `fixed`
-    values  the first slot: its generation, then the fields by number
-    block   where the first field is, if all are of this one dtype: they are read at once
+    fields  of each its dtype, how its bytes are read, and where they are
+    alike   whether all are of one dtype: they are read at once
     """
 
     sizes: frozenset[int]
     second: slice
     ends: frozenset[bytes]
     places: Array
-    fixed: Array
-    dtypes: Sequence[DType]
-    values: np.dtype[Any]
-    block: tuple[str, int] | None
+    fixed: bytes
+    fields: Sequence[tuple[DType, np.dtype[Any], int]]
+    alike: bool
 
     @classmethod
     def of(cls, dtypes: Sequence[DType]) -> Layout | None:
@@ -48,17 +47,17 @@ class Layout:
         head = bytes_header(flat.size)
         first = [0x94, *_GENERATION, *head]
         begun = [*first, *[None] * flat.size, *_GENERATION]
-        formats = [f">{FLAT[dtype.name]}".replace("?", "B") for dtype in dtypes]
+        formats = [np.dtype(f">{FLAT[dtype.name]}".replace("?", "B")) for dtype in dtypes]
+        offsets = accumulate((each.itemsize for each in formats), initial=len(first))
         places = [place for place, byte in enumerate(begun) if byte is not None]
         return cls(
             sizes=frozenset({len(begun) + len(NIL), len(begun) + len(head) + flat.size}),
             second=slice(len(begun), len(begun) + len(head)),
             ends=frozenset({NIL, head}),
             places=np.array(places),
-            fixed=np.array([begun[place] for place in places], np.uint8),
-            dtypes=dtypes,
-            values=_fields(formats, len(first), len(begun)),
-            block=(formats[0], len(first)) if len(set(dtypes)) == 1 else None,
+            fixed=bytes(begun[place] or 0 for place in places),
+            fields=[*zip(dtypes, formats, offsets, strict=False)],
+            alike=len(set(dtypes)) == 1,
         )
 
     def fit(self, raws: Collection[bytes]) -> bool:
@@ -67,39 +66,37 @@ class Layout:
             [raw[self.second] for raw in raws]
         )
 
-    def rows(self, raws: Sequence[bytes], generation: int) -> tuple[Array, Array | None]:
-        """The first slots of entities that `fit`, and which really lie so and are of a generation; None: all."""
+    def joined(self, raws: Sequence[bytes]) -> bytes:
+        """The first slots of entities that `fit`, one behind the other."""
         end = self.second.start
-        joined = b"".join([raw[:end] for raw in raws])
-        values = np.frombuffer(joined, self.values)
-        constant = np.frombuffer(joined, np.uint8).reshape(-1, end).take(self.places, 1)
-        newest = values["generation"]
-        if constant.tobytes() == self.fixed.tobytes() * len(raws) and newest.max(initial=0) <= generation:
-            return values, None
-        return values, (constant == self.fixed).all(axis=1) & (newest <= generation)
+        return b"".join([raw[:end] for raw in raws])
 
-    def columns(self, values: Array, positions: Sequence[int]) -> list[Array]:
+    def otherwise(self, raws: Sequence[bytes], joined: bytes, generation: int) -> list[int]:
+        """Which of the entities do not lie so, or are of a later generation."""
+        shape = (len(raws), self.second.start)
+        constant = np.ndarray(shape, np.uint8, joined).take(self.places, 1)
+        # all that is before a generation being alike, the greatest entity has the greatest one
+        if constant.tobytes() == self.fixed * len(raws) and _generation(max(raws)) <= generation:
+            return []
+        alike = (constant == np.frombuffer(self.fixed, np.uint8)).all(axis=1)
+        return [place for place, raw in enumerate(raws) if not alike[place] or _generation(raw) > generation]
+
+    def columns(self, joined: bytes, count: int, positions: Sequence[int]) -> list[Array]:
         """The fields at those places, as numpy has them; integers and bools are masked arrays."""
-        if self.block is None:
-            return [_plain(values[f"f{position}"], self.dtypes[position]) for position in positions]
-        layout, start = self.block
-        width = np.dtype(layout).itemsize
-        shape, steps = (len(self.dtypes), len(values)), (width, values.itemsize)
-        every = _plain(np.ndarray(shape, layout, values, start, steps), self.dtypes[0])
+        end = self.second.start
+        if not self.alike:
+            return [
+                _plain(np.ndarray(count, layout, joined, offset, end), dtype)
+                for dtype, layout, offset in map(self.fields.__getitem__, positions)
+            ]
+        dtype, layout, offset = self.fields[0]
+        shape, steps = (len(self.fields), count), (layout.itemsize, end)
+        every = _plain(np.ndarray(shape, layout, joined, offset, steps), dtype)
         return [every[position] for position in positions]
 
 
-def _fields(formats: Sequence[str], start: int, size: int) -> np.dtype[Any]:
-    """The generation, and the fields one behind the other."""
-    offsets = start + np.cumsum([0, *(np.dtype(each).itemsize for each in formats[:-1])])
-    return np.dtype(
-        {
-            "names": ["generation", *(f"f{number}" for number in range(len(formats)))],
-            "formats": [">u4", *formats],
-            "offsets": [_GENERATION_AT, *offsets.tolist()],
-            "itemsize": size,
-        }
-    )
+def _generation(raw: bytes) -> int:
+    return int.from_bytes(raw[2:6])  # behind the array's header and the integer's first byte
 
 
 def _plain(values: Array, dtype: DType) -> Array:

@@ -6,7 +6,7 @@ One MGET is one instant of the server: pointer, alive and rows in it belong toge
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from skewless.errors import NotPublishedError, OnlineError, UsageError
@@ -38,9 +38,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The epoch that a reader saw last, and how to read it; an epoch's meta never changes."""
+    """The epoch that a reader saw last, what its entities' keys begin with, and how to read it.
+
+    An epoch's meta never changes.
+    """
 
     epoch: int
+    prefix: str
     meta: Meta
     seen: Seen
 
@@ -122,7 +126,7 @@ class Lookup:
                 raise
             self.pin = None  # the view may have other join keys now than it had
             return [state]
-        names = [name for name in self._names if name is not None]
+        names = self._names if None not in self._names else [name for name in self._names if name is not None]
         if len(names) <= CHUNK:
             return [(*state, *names)]
         return [(*state, *names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)]
@@ -135,24 +139,27 @@ class Lookup:
         elif self.pin is None or self.pin.epoch != seen.pointer.epoch:
             self._wanted = seen.pointer.epoch
         elif len(replies) == 1 or len({(reply[0], self._is_live(seen, reply[1])) for reply in replies}) == 1:
-            self._settle(seen, self.pin.meta, replies)
+            self._settle(seen, self.pin, replies)
 
     def _accept_meta(self, seen: Seen, raw: bytes | None) -> None:
         if raw is not None and self._wanted is not None:
-            self.pin, self._wanted, self._fresh = Pin(self._wanted, Meta.decode(raw), seen), None, True
+            prefix = self.keys.entity(self._wanted, "")
+            self.pin = Pin(self._wanted, prefix, Meta.decode(raw), seen)
+            self._wanted, self._fresh = None, True
         elif seen.pointer.epoch == self._wanted:
             raise self._not_published()
         else:
             self._wanted = seen.pointer.epoch
 
-    def _settle(self, seen: Seen, meta: Meta, replies: Sequence[Sequence[bytes | None]]) -> None:
+    def _settle(self, seen: Seen, pin: Pin, replies: Sequence[Sequence[bytes | None]]) -> None:
         live = self._is_live(seen, replies[0][1])
-        raws = list(chain.from_iterable(reply[2:] for reply in replies))
+        raws = replies[0][2:] if len(replies) == 1 else [*chain.from_iterable(reply[2:] for reply in replies)]
         if len(raws) < len(self._names):
             found = iter(raws)
             raws = [None if name is None else next(found) for name in self._names]
-        self.pin = Pin(seen.pointer.epoch, meta, seen)
-        self.slots = Slots(meta, seen.pointer, live, self._names, raws)
+        if seen is not pin.seen:
+            self.pin = replace(pin, seen=seen)
+        self.slots = Slots(pin.meta, seen.pointer, live, self._names, raws)
 
     def _is_live(self, seen: Seen, alive: bytes | None) -> bool:
         """Whether alive has the pointer's flip, in whatever width."""
@@ -161,9 +168,8 @@ class Lookup:
         )
 
     def _row_keys(self, pin: Pin) -> list[str | None]:
-        prefix, meta = self.keys.entity(pin.epoch, ""), pin.meta
-        columns = [naming.columns(meta, self.entities) for naming in self.namings]
-        keys = [entity_keys(prefix, column, meta.kinds) for column in columns]
+        columns = [naming.columns(pin.meta, self.entities) for naming in self.namings]
+        keys = [entity_keys(pin.prefix, column, pin.meta.kinds) for column in columns]
         return keys[0] if len(keys) == 1 else [*chain.from_iterable(keys)]
 
     def _seen(self, raw: bytes | None) -> Seen:

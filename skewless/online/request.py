@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from skewless.errors import StoreUnavailable, UsageError, did_you_mean
-from skewless.online.answer import Answer, Part, served_at
+from skewless.online.answer import Answer, Part
 from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind, ViewKeys, service_key
 from skewless.online.lookup import Command, Lookup, Naming, Pin
@@ -49,6 +49,10 @@ class Memory:
     def lookup(self, view: str, entities: Entities, namings: Sequence[Naming]) -> Lookup:
         """A lookup that begins with what was seen last."""
         return Lookup(ViewKeys(self.namespace, view), entities, namings, self.pins.get(view))
+
+    def known(self, services: Sequence[str]) -> Mapping[str, bytes]:
+        """The records of services that are remembered."""
+        return {name: self.services[name] for name in services if name in self.services}
 
     def asking(self, services: Sequence[str]) -> list[Command]:
         """What asks for the records of services."""
@@ -114,10 +118,8 @@ class Request:
         }
 
     def _settled(self) -> Conversation[tuple[Wish, list[Lookup]]]:
-        services = [name for name in self.features if ":" not in name]
-        records: Mapping[str, bytes] = {
-            name: raw for name in services if (raw := self.memory.services.get(name)) is not None
-        }
+        services = _services(tuple(self.features))
+        records = self.memory.known(services) if services else {}
         if len(records) < len(services):
             records = self.memory.learn(services, (yield self.memory.asking(services)))
         for _ in range(_ROUNDS):
@@ -157,20 +159,17 @@ class Request:
         return [self.memory.lookup(view, self.entities, found) for view, found in namings.items()]
 
     def _answered(self, wish: Wish, lookups: Sequence[Lookup], now: datetime) -> Answer:
-        parts, views = {}, {}
+        parts, count = {}, self.entities.count
         for lookup in lookups:
             slots = lookup.settled_slots
-            served = served_at(slots, now)
             for number, naming in enumerate(lookup.namings):
-                start = number * self.entities.count
                 own = (
-                    slots if len(lookup.namings) == 1 else slots.at(range(start, start + self.entities.count))
+                    slots
+                    if len(lookup.namings) == 1
+                    else slots.at(range(number * count, (number + 1) * count))
                 )
                 parts[naming.name] = _part(naming.name, own, wish.fields[naming.name])
-                views[naming.name] = served
-        return Answer(
-            self.entities, [parts[name] for name in wish.fields], {name: views[name] for name in wish.fields}
-        )
+        return Answer(self.entities, [parts[name] for name in wish.fields], now)
 
 
 def _settle(memory: Memory, lookups: Sequence[Lookup]) -> Conversation[None]:
@@ -195,7 +194,7 @@ def _exchange(
     taken = iter(replies[len(services) :])
     for lookup, group in zip(lookups, groups, strict=True):
         lookup.accept([next(taken) for _ in group])
-        if lookup.pin:
+        if lookup.pin and lookup.pin is not memory.pins.get(lookup.keys.view):
             memory.pins[lookup.keys.view] = lookup.pin
     return records
 
@@ -211,6 +210,11 @@ def _alias(feature: Sequence[str]) -> Alias:
     """What a service's feature of an alias says of it."""
     _, real, *pairs = feature
     return Alias(real.partition(":")[0], dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+
+@lru_cache(maxsize=1000)
+def _services(features: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in features if ":" not in name)
 
 
 @lru_cache(maxsize=1000)
@@ -230,12 +234,14 @@ def _by_view(features: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
 
 def _part(name: str, slots: Slots, fields: tuple[str, ...]) -> Part:
     positions = slots.meta.positions
-    for item in fields:
-        if item not in positions:
-            raise UsageError(
-                f"{name!r} has no field {item!r}{did_you_mean(item, positions)}; it has {', '.join(positions)}"
-            )
-    return Part(slots, _column_names(name, fields), tuple([positions[item] for item in fields]))
+    try:
+        places = tuple([positions[item] for item in fields])
+    except KeyError as error:
+        (item,) = error.args
+        raise UsageError(
+            f"{name!r} has no field {item!r}{did_you_mean(item, positions)}; it has {', '.join(positions)}"
+        ) from None
+    return Part(name, slots, _column_names(name, fields), places)
 
 
 @lru_cache(maxsize=1000)

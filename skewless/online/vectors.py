@@ -39,23 +39,22 @@ def _row_by_row(slots: Slots, positions: Sequence[int]) -> list[Array]:
 def _as_matrix(slots: Slots, positions: Sequence[int], layout: Layout) -> list[Array]:
     """The same; what is not there has a stand-in's place, and what lies otherwise is read row by row and put in."""
     raws, absent = _filled(slots)
-    otherwise: list[int] = []
+    odd: list[int] = []
     if not layout.fit(raws):
-        otherwise = [place for place, raw in enumerate(raws) if not layout.fit((raw,))]
-        places = {*otherwise}
+        odd = [place for place, raw in enumerate(raws) if not layout.fit((raw,))]
+        places = {*odd}
         raws = [slots.meta.stand_in if place in places else raw for place, raw in enumerate(raws)]
-    values, good = layout.rows(raws, slots.pointer.generation)
-    columns = layout.columns(values, positions)
-    if good is not None:
-        otherwise += np.flatnonzero(~good).tolist()
+    joined = layout.joined(raws)
+    odd += layout.otherwise(raws, joined, slots.pointer.generation)
+    columns = layout.columns(joined, len(raws), positions)
     if absent:
         for column, position in zip(columns, positions, strict=True):
             if slots.meta.absent[position] is None:
                 column[absent] = _NULLS[column.dtype.kind]
-    if otherwise:
-        rest = _row_by_row(slots.at(otherwise), positions)
+    if odd:
+        rest = _row_by_row(slots.at(odd), positions)
         for column, found in zip(columns, rest, strict=True):
-            column[otherwise] = found
+            column[odd] = found
     return columns
 
 
