@@ -214,7 +214,7 @@ def _alias(feature: Sequence[str]) -> Alias:
 
 @lru_cache(maxsize=1000)
 def _services(features: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in features if ":" not in name)
+    return tuple(dict.fromkeys(name for name in features if ":" not in name))
 
 
 @lru_cache(maxsize=1000)

@@ -30,10 +30,12 @@ FIELDS = {
 }
 TEXTS = FIELDS | {"word": types.String}
 FEW = {"ratio": types.Float32}
+ALIKE = {"small": types.Int32, "other": types.Int32}
 POINTER = Pointer(1, 5, 3, from_micros(0))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "flag": st.booleans(),
     "small": st.integers(-(2**31), 2**31 - 1),
+    "other": st.integers(-(2**31), 2**31 - 1),
     "big": st.integers(-(2**63), 2**63 - 1),
     "ratio": st.floats(width=32),
     "exact": st.floats(),
@@ -79,7 +81,7 @@ def expected(dtype: types.DType, value: Any) -> Any:
     return to_micros(value) if dtype.name == "timestamp" else as_told(value)
 
 
-@pytest.mark.parametrize("fields", [FIELDS, FEW, TEXTS], ids=["all", "one", "texts"])
+@pytest.mark.parametrize("fields", [FIELDS, FEW, ALIKE, TEXTS], ids=["all", "one", "alike", "texts"])
 @pytest.mark.parametrize("nulls", [False, True])
 @pytest.mark.parametrize("live", [False, True])
 @settings(derandomize=True, max_examples=150, deadline=None)
