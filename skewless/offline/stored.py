@@ -92,7 +92,7 @@ class StoredRevisions:
             return pq.read_table(
                 file.path,
                 columns=columns,
-                filesystem=filesystem(self.uri),
+                filesystem=filesystem(self.uri, mapped=True),
                 read_dictionary=[REVISION],
                 use_threads=False,  # Spark gives each task its core
                 partitioning=None,

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow.dataset import Dataset, ParquetFileFragment
 
 _ROWS = 20_000  # of a batch, where a value may be of any size
-_BYTES = 64_000_000  # of a batch, where all are of one width
+_BYTES = 48_000_000  # of a batch, where all are of one width
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 _BUFFER = 1 << 20  # bytes of each column
 
@@ -30,6 +30,7 @@ def stream(dataset: Dataset, columns: Sequence[str], where: tuple[str, str]) -> 
             rows = batch.filter(pc.equal(batch[name], value)) if name in batch.schema.names else batch
             if len(rows):
                 yield rows.select(columns).cast(schema)
+            del batch, rows  # before the next is decoded
 
 
 def _batches(

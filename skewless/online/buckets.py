@@ -20,6 +20,7 @@ from skewless.online.columns import buckets
 from skewless.online.rows import Piece, Shape
 
 _MOST = 250  # files of one revision
+_SLICE = 100_000  # rows
 _BUFFER = 1 << 17  # bytes that wait for each
 
 
@@ -97,9 +98,10 @@ class Side:
 
     def _pieces(self) -> Iterator[Piece]:
         while self.held:
-            yield from self.held.pop(0).parts()
+            yield from _slices(self.held.pop(0))
         for batch in self.revision.batches:
-            yield from Piece.of(self.shape, batch).parts()
+            yield from _slices(Piece.of(self.shape, batch))
+            del batch  # before the next is read
 
     def demand_count(self, rows: int) -> None:
         """DataError unless it has as many rows as the ledger says."""
@@ -108,6 +110,11 @@ class Side:
                 f"a revision of {self.shape.view!r} has {rows} rows, but the ledger says {self.revision.rows}; "
                 "build it again. Nothing was published"
             )
+
+
+def _slices(piece: Piece) -> Iterator[Piece]:
+    """Each with a share for every bucket that is worth a write, and not so many that their keys take much room."""
+    return (piece.slice(start, _SLICE) for start in range(0, len(piece), _SLICE))
 
 
 @dataclass

@@ -147,6 +147,7 @@ def pieces(shape: Shape, batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
     """The rows of batches in parts, each small enough to be sent at once."""
     for batch in batches:
         yield from Piece.of(shape, batch).parts()
+        del batch  # before the next is read
 
 
 def _cast(shape: Shape, column: pa.Array | pa.ChunkedArray, name: str, expected: pa.DataType) -> pa.Array:
