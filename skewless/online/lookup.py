@@ -35,6 +35,14 @@ class Seen:
         pointer = Pointer.decode(raw)
         return cls(raw, pointer, pack_int(pointer.flip))
 
+    def again(self, raw: bytes) -> Seen:
+        """What is seen now: mostly the same."""
+        return self if self.raw == raw else Seen.of(raw)
+
+    def is_live(self, key: str, alive: bytes | None) -> bool:
+        """Whether alive, which is under the key, has the pointer's flip, in whatever width."""
+        return alive == self.alive or (alive is not None and decode_alive(key, alive) == self.pointer.flip)
+
 
 @dataclass(frozen=True, slots=True)
 class Pin:
@@ -133,12 +141,12 @@ class Lookup:
 
     def accept(self, replies: Sequence[Sequence[bytes | None]]) -> None:
         """Take the replies, one for each command."""
-        seen = self._seen(replies[0][0])
+        seen, alive = self._seen(replies[0][0]), self.keys.alive
         if self._wanted is not None:
             self._accept_meta(seen, replies[0][2])
         elif self.pin is None or self.pin.epoch != seen.pointer.epoch:
             self._wanted = seen.pointer.epoch
-        elif len(replies) == 1 or len({(reply[0], self._is_live(seen, reply[1])) for reply in replies}) == 1:
+        elif len(replies) == 1 or len({(reply[0], seen.is_live(alive, reply[1])) for reply in replies}) == 1:
             self._settle(seen, self.pin, replies)
 
     def _accept_meta(self, seen: Seen, raw: bytes | None) -> None:
@@ -152,7 +160,7 @@ class Lookup:
             self._wanted = seen.pointer.epoch
 
     def _settle(self, seen: Seen, pin: Pin, replies: Sequence[Sequence[bytes | None]]) -> None:
-        live = self._is_live(seen, replies[0][1])
+        live = seen.is_live(self.keys.alive, replies[0][1])
         raws = replies[0][2:] if len(replies) == 1 else [*chain.from_iterable(reply[2:] for reply in replies)]
         if len(raws) < len(self._names):
             found = iter(raws)
@@ -160,12 +168,6 @@ class Lookup:
         if seen is not pin.seen:
             self.pin = replace(pin, seen=seen)
         self.slots = Slots(pin.meta, seen.pointer, live, self._names, raws)
-
-    def _is_live(self, seen: Seen, alive: bytes | None) -> bool:
-        """Whether alive has the pointer's flip, in whatever width."""
-        return alive == seen.alive or (
-            alive is not None and decode_alive(self.keys.alive, alive) == seen.pointer.flip
-        )
 
     def _row_keys(self, pin: Pin) -> list[str | None]:
         columns = [naming.columns(pin.meta, self.entities) for naming in self.namings]
@@ -175,7 +177,7 @@ class Lookup:
     def _seen(self, raw: bytes | None) -> Seen:
         if raw is None:
             raise self._not_published()
-        return self.pin.seen if self.pin and self.pin.seen.raw == raw else Seen.of(raw)
+        return self.pin.seen.again(raw) if self.pin else Seen.of(raw)
 
     def _not_published(self) -> NotPublishedError:
         return NotPublishedError(
