@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from skewless.online.codec import NIL, pack_int, row_encoder
 from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind
 from skewless.online.records import Meta, Pointer, encode_slots
-from skewless.online.request import Memory, Request
+from skewless.online.request import Alias, Memory, Request
 from skewless.timeline import SystemClock, from_micros
 
 FIELDS = (("mark", types.Int64), ("word", types.String))
@@ -40,13 +41,15 @@ class Server:
     def put(self, key: str, raw: bytes) -> None:
         self.content["{n:stats}:" + key] = raw
 
-    def ask(self, features: list[str], *entities: dict[str, Any]) -> Answer:
-        conversation = Request(self.memory, features, Entities.of([*entities]), {}).answer(SystemClock())
+    def ask(self, features: list[str], *entities: dict[str, Any], **aliases: Alias) -> Answer:
+        request = Request(self.memory, features, Entities.of([*entities]), aliases)
+        conversation = request.answer(SystemClock())
         self.asked, replies = 0, None
         try:
             while True:
                 commands = next(conversation) if replies is None else conversation.send(replies)
                 self.asked += 1
+                assert all(len(command) <= 1 + 2 + 500 and None not in command for command in commands)
                 replies = [[self.content.get(key) for key in keys] for _, *keys in commands]
         except StopIteration as done:
             answer: Answer = done.value
@@ -104,6 +107,20 @@ def test_other_join_keys_and_fields_of_a_new_epoch_are_asked_for(server: Server)
     assert server.ask(FEATURES, {"name": "Ann"}).columns == {"stats__mark": [90]}
     assert server.ask(FEATURES, {"name": "Ann"}).columns == {"stats__mark": [90]}
     assert server.asked == 1
+
+
+def test_fields_that_another_request_saw_moving_are_not_confused(server: Server) -> None:
+    turned = replace(USERS, fields=FIELDS[::-1], absent=(None, 0), expired=(None, -1))
+    server.publish(turned, 2, 2, {"7": ("z", 72)})
+    assert server.ask(["stats:word"], {"user_id": 7}).columns == {"stats__word": ["z"]}
+    assert server.marks(7) == [72]
+
+
+def test_an_alias_that_is_called_as_a_view_is_no_view(server: Server) -> None:
+    both = {"user_id": 7, "payee": 8}
+    paid = server.ask(FEATURES, both, stats=Alias("stats", {"user_id": "payee"}))
+    assert paid.columns == {"stats__mark": [80]}
+    assert server.ask(FEATURES, both).columns == {"stats__mark": [70]}
 
 
 def test_what_is_no_key_is_told_and_a_null_is_absent(server: Server) -> None:
