@@ -123,10 +123,10 @@ def test_an_alias_that_is_called_as_a_view_is_no_view(server: Server) -> None:
     assert server.ask(FEATURES, both).columns == {"stats__mark": [70]}
 
 
-def test_what_is_no_key_is_told_and_a_null_is_absent(server: Server) -> None:
+def test_a_null_is_absent_and_what_is_no_key_is_told(server: Server) -> None:
+    assert server.marks(None, 7) == [0, 70]
     with pytest.raises(UsageError, match="'7' is no integer"):
         server.marks("7")
-    assert server.marks(None, 7) == [0, 70]
 
 
 def test_a_view_that_is_gone_is_not_published(server: Server) -> None:
