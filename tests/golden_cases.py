@@ -198,6 +198,7 @@ def errors() -> list[dict[str, Any]]:
         refused("a flat row of no bytes", ["numbers:flag"], user(93), "unreadable", "93"),
         refused("a text for a row", ["numbers:flag"], user(94), "unreadable", "94"),
         refused("a constant row that is too short", ["torn_absent:score"], one, "unreadable"),
+        refused("a text for a constant row", ["text_absent:score"], one, "unreadable"),
         refused("an entity of no bytes", ["all:word"], user(96), "unreadable", "96"),
     ]
 

@@ -283,6 +283,7 @@ def views() -> list[View]:
         small("torn_pointer", pointer=b"\xc1\x00"),
         small("short_pointer", pointer=packed([1, FLIP])),
         small("torn_meta", meta=packed(plain.meta)[:30]),
+        small("text_absent", meta=packed([*plain.meta[:4], "PwAAAA==", plain.meta[5]])),
         small("torn_absent", meta=packed([*plain.meta[:4], Typed("bytes", "00"), plain.meta[5]])),
         small("no_meta", meta=b""),
         small("no_pointer", pointer=b""),

@@ -21,8 +21,9 @@ _TAIL = 100  # samples without which there is no 99th percentile to speak of
 
 @dataclass
 class Timed:
-    """A call, of how many turns it has one, and what each call took, in seconds.
+    """A call, and what each time took, in seconds.
 
+    every    of so many turns it has one
     prepare  gives what is handed to the call; its time is not counted
     """
 
@@ -51,9 +52,9 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     return found | ({"p99": float(np.percentile(seconds, 99)) * 1e6} if len(seconds) >= _TAIL else {})
 
 
-def in_turn(calls: Mapping[str, Timed], draw: Callable[[], Integers], rounds: int) -> None:
-    """Measure so many calls of each, by turns in changing order, because who comes first has the server colder."""
-    order, turns = Random(13), max(1, rounds // _TURN)
+def in_turn(calls: Mapping[str, Timed], draw: Callable[[], Integers], samples: int) -> None:
+    """Measure about so many calls of each, by turns in changing order: who comes first has the server colder."""
+    order, turns = Random(13), max(1, samples // _TURN)
     for number in range(-1, turns):
         drawn = [draw() for _ in range(_TURN)]
         for timed in order.sample(list(calls.values()), len(calls)):

@@ -42,7 +42,7 @@ type typed[T any] struct {
 const null = 0xc0
 
 // widths are the bytes of a value in a flat row, of those dtypes that may be in one.
-var widths = map[string]int{"bool": 1, "int32": 4, "int64": 8, "float32": 4, "float64": 8, "timestamp": 8}
+var widths = map[string]int{}
 
 func (c *typed[T]) set(row int, raw []byte) (rest []byte, err error) {
 	if len(raw) > 0 && raw[0] == null {
@@ -72,17 +72,20 @@ var columns = map[string]func(rows int) column{}
 
 func init() {
 	order := binary.BigEndian
-	register("bool", msgp.ReadBoolBytes, func(raw []byte) bool { return raw[0] != 0 })
-	register("int32", msgp.ReadInt32Bytes, func(raw []byte) int32 { return int32(order.Uint32(raw)) })
-	register("int64", msgp.ReadInt64Bytes, func(raw []byte) int64 { return int64(order.Uint64(raw)) })
-	register("float32", msgp.ReadFloat32Bytes, func(raw []byte) float32 { return math.Float32frombits(order.Uint32(raw)) })
-	register("float64", readFloat64, func(raw []byte) float64 { return math.Float64frombits(order.Uint64(raw)) })
-	register("string", readString, nil)
-	register("bytes", readBytes, nil)
-	register("timestamp", readTimestamp, func(raw []byte) time.Time { return asTime(int64(order.Uint64(raw))) })
+	register("bool", msgp.ReadBoolBytes, 1, func(raw []byte) bool { return raw[0] != 0 })
+	register("int32", msgp.ReadInt32Bytes, 4, func(raw []byte) int32 { return int32(order.Uint32(raw)) })
+	register("int64", msgp.ReadInt64Bytes, 8, func(raw []byte) int64 { return int64(order.Uint64(raw)) })
+	register("float32", msgp.ReadFloat32Bytes, 4, func(raw []byte) float32 { return math.Float32frombits(order.Uint32(raw)) })
+	register("float64", readFloat64, 8, func(raw []byte) float64 { return math.Float64frombits(order.Uint64(raw)) })
+	register("string", readString, 0, nil)
+	register("bytes", readBytes, 0, nil)
+	register("timestamp", readTimestamp, 8, func(raw []byte) time.Time { return asTime(int64(order.Uint64(raw))) })
 }
 
-func register[T any](name string, read reader[T], flat func(raw []byte) T) {
+func register[T any](name string, read reader[T], width int, flat func(raw []byte) T) {
+	if width > 0 {
+		widths[name] = width
+	}
 	columns[name] = maker(name, read, flat)
 	list := "array<" + name + ">"
 	columns[list] = maker(list, listOf(read), nil)

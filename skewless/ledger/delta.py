@@ -11,6 +11,7 @@ import pyarrow.fs as pa_fs
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
+from pyarrow.dataset import Dataset
 
 from skewless.errors import SkewlessError, first_line
 
@@ -36,6 +37,11 @@ def filesystem(uri: str, *, mapped: bool = False) -> pa_fs.FileSystem:
     if "://" not in uri:
         return pa_fs.SubTreeFileSystem(uri, pa_fs.LocalFileSystem(use_mmap=mapped))
     return pa_fs.PyFileSystem(DeltaStorageHandler(uri))
+
+
+def dataset(table: DeltaTable, uri: str) -> Dataset:
+    """The rows of a table; files on this machine are opened by Arrow, all others as delta-rs knows them."""
+    return table.to_pyarrow_dataset(filesystem=None if "://" in uri else filesystem(uri))
 
 
 def files_of(table: DeltaTable) -> pa.Table:

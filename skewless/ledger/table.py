@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from skewless.errors import LedgerError
-from skewless.ledger.delta import append_rows, failing_as, filesystem, open_table
+from skewless.ledger.delta import append_rows, dataset, failing_as, open_table
 from skewless.ledger.events import Event, Kind
 from skewless.timeline import MICROSECOND, Clock, utc
 
@@ -104,8 +104,7 @@ class Ledger:
 
     def _read_files(self, table: DeltaTable) -> dict[str, list[Event]]:
         """The events of each file in the table; a file never changes, so only new ones are read."""
-        dataset = table.to_pyarrow_dataset(filesystem=filesystem(self.uri))
-        fragments = {fragment.path: fragment for fragment in dataset.get_fragments()}
+        fragments = {fragment.path: fragment for fragment in dataset(table, self.uri).get_fragments()}
         return {
             path: self._files[path] if path in self._files else _from_arrow(fragment.to_table(schema=SCHEMA))
             for path, fragment in fragments.items()

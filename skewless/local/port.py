@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import random
+import itertools
+import secrets
 import socket
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from skewless.errors import SetupError
 
 _PATIENCE = 3.0  # seconds: a server that was killed still holds its port while the system takes it apart
 _OURS = range(20_000, 32_000)  # Linux lends ports from 32768 on
+_TURN = itertools.count(secrets.randbelow(len(_OURS)))  # one that is given may be bound much later
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -30,7 +32,8 @@ def listens(port: int) -> bool:
 
 def free_port() -> int:
     """Give a port that nobody has now, and that the system lends to no connection; SetupError where there is none."""
-    for port in random.sample(_OURS, len(_OURS)):
+    for _ in _OURS:
+        port = _OURS[next(_TURN) % len(_OURS)]
         if _taken(port) is None:
             return port
     raise SetupError(f"no port from {_OURS[0]} to {_OURS[-1]} is free; end some of the programs that listen")

@@ -14,7 +14,6 @@ from pyarrow.dataset import Dataset, ParquetFileFragment
 
 _ROWS = 20_000  # of a batch, where a value may be of any size
 _BYTES = 48_000_000  # of a batch, where all are of one width
-_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 _BUFFER = 1 << 20  # bytes of each column
 
 
@@ -48,10 +47,11 @@ def _batches(
 
 def _rows(parquet: pq.ParquetFile, names: Sequence[str]) -> int:
     """How many rows may be decoded at once: small batches of what is small anyway would only have to be joined."""
-    columns = [parquet.schema.column(number) for number in range(len(parquet.schema))]
-    read = [column for column in columns if column.path.partition(".")[0] in names]
-    widths = [0 if column.max_repetition_level else _WIDTHS.get(column.physical_type, 0) for column in read]
-    return max(_ROWS, _BYTES // sum(widths)) if widths and all(widths) else _ROWS
+    types = [parquet.schema_arrow.field(name).type for name in names]
+    if not types or not all(map(pa.types.is_primitive, types)):
+        return _ROWS
+    bits: int = sum(each.bit_width for each in types)
+    return max(1, 8 * _BYTES // bits)
 
 
 def _holds(group: pq.RowGroupMetaData, where: tuple[str, str]) -> bool:

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from skewless.errors import DataError, first_line
-from skewless.ledger.delta import files_of, filesystem
+from skewless.ledger.delta import dataset, files_of
 from skewless.model import FeatureView
 from skewless.offline.columns import SNAPSHOT
 from skewless.offline.source import quoted
@@ -132,7 +132,7 @@ class FeatureTable:
     def reader(self, revision: str, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
         """The rows of a revision, without Spark: join keys and fields, or some; DataError where they cannot be read.
 
-        Few of them are in memory at a time. All readers are of the version that the first one opened.
+        A bounded part of them is in memory at a time. All readers are of the version that the first one opened.
         """
         names = list(columns or self.view.columns)
         with self._readable():
@@ -146,7 +146,7 @@ class FeatureTable:
 
     @cached_property
     def _opened(self) -> Dataset:
-        return DeltaTable(self.uri).to_pyarrow_dataset(filesystem=filesystem(self.uri))
+        return dataset(DeltaTable(self.uri), self.uri)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

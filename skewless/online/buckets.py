@@ -93,6 +93,7 @@ class Side:
             for bucket, start, end in zip(found, ends, ends[1:], strict=False):
                 if end > start:
                     bucket.add(piece.take(order[start:end]))
+            del piece  # which would keep a whole batch while the next is read
         self.demand_count(rows)
         return found
 

@@ -52,6 +52,7 @@ class Whole:
             slots = packed_slots(generation, piece.packed_rows())
             yield Part("MSETNX", piece.packed_keys(prefix), slots, len(piece))
             self.sample.offer(piece)
+            del piece  # which would keep a whole batch while the next is read
 
     def expected(self, generation: int, absent: Row) -> list[Expected]:
         """What was written, as readers must get it."""

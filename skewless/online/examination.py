@@ -89,6 +89,7 @@ class Examination:
             asked = _Asked(names, rows, self._ask(names))
             self._judge(before, raws)
             before = asked
+            del piece  # which would keep a whole batch while the next is read
         self._judge(before, self._answer(before))
 
     def look_for_more(self) -> None:
@@ -159,7 +160,7 @@ class Examination:
             shown, hidden = (row, earlier_row) if newest <= self.pointer.generation else (earlier_row, row)
             if bytes(hidden) != NIL:
                 self.meta.read_slots(raw)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
         return bytes(shown) if min(newest, earlier) <= self.pointer.generation else NIL
 
@@ -202,7 +203,7 @@ class Examination:
             return "not readable"
         try:
             return str(list(self.meta.to_python(msgspec.msgpack.decode(row))))
-        except (ValueError, TypeError, LookupError):  # msgspec's are the first
+        except (ValueError, OverflowError, RecursionError, TypeError, LookupError):  # msgspec's are the first
             return row.hex()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -9,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from skewless.online.codec import FLAT, NIL, bytes_header, flat_layout
+from skewless.online.codec import FLAT, NIL, bytes_header
 from skewless.types import DType
 
 Array = np.ndarray[Any, Any]
 
 # What a numpy column of each dtype is; it has objects of all others.
 NUMPY = {"bool": "?", "int32": "i4", "int64": "i8", "float32": "f4", "float64": "f8", "timestamp": "M8[us]"}
-_GENERATION = [0xCE, None, None, None, None]
+_GENERATION = [0xCE, None, None, None, None]  # None: any byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,12 @@ class Layout:
     alike: bool
 
     @classmethod
-    def of(cls, dtypes: Sequence[DType]) -> Layout | None:
-        """None where no row is flat, since a dtype has many widths."""
-        flat = flat_layout(dtypes)
-        if flat is None:
-            return None
+    def of(cls, dtypes: Sequence[DType], flat: struct.Struct) -> Layout:
+        """How rows of dtypes lie, whose values lie as `flat` says."""
         head = bytes_header(flat.size)
         first = [0x94, *_GENERATION, *head]
         begun = [*first, *[None] * flat.size, *_GENERATION]
+        # as bytes, since numpy would keep one that is neither 0 nor 1 in a bool as it is
         formats = [np.dtype(f">{FLAT[dtype.name]}".replace("?", "B")) for dtype in dtypes]
         offsets = accumulate((each.itemsize for each in formats), initial=len(first))
         places = [place for place, byte in enumerate(begun) if byte is not None]
@@ -55,7 +54,7 @@ class Layout:
             second=slice(len(begun), len(begun) + len(head)),
             ends=frozenset({NIL, head}),
             places=np.array(places),
-            fixed=bytes(begun[place] or 0 for place in places),
+            fixed=bytes(byte for byte in begun if byte is not None),
             fields=[*zip(dtypes, formats, offsets, strict=False)],
             alike=len(set(dtypes)) == 1,
         )
@@ -84,7 +83,7 @@ class Layout:
     def columns(self, joined: bytes, count: int, positions: Sequence[int]) -> list[Array]:
         """The fields at those places, as numpy has them; integers and bools are masked arrays."""
         end = self.second.start
-        if not self.alike:
+        if not self.alike or 2 * len(positions) < len(self.fields):  # what is not asked for need not be kept
             return [
                 _plain(np.ndarray(count, layout, joined, offset, end), dtype)
                 for dtype, layout, offset in map(self.fields.__getitem__, positions)

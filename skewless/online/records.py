@@ -130,7 +130,12 @@ class Meta:
             named = tuple((name, types.parse(dtype)) for name, dtype in fields)
             kinds = tuple((name, KeyKind(kind)) for name, kind in keys)
             meta = cls(fingerprint, kinds, named, (), ())
-            constant = [meta.to_python(msgspec.convert(row, meta._row)) for row in (absent, expired)]
+            constant = [
+                meta.to_python(msgspec.convert(row, meta._row, builtin_types=(bytes,)))
+                for row in (absent, expired)
+            ]
+            for row in constant:
+                row_encoder(meta.dtypes)(row)  # a float32 may be beyond its range
         except (ValueError, OverflowError) as error:  # msgspec's are the first
             raise OnlineError(f"the online meta is not readable ({error}); upgrade skewless") from error
         return cls(fingerprint, kinds, named, *constant)
@@ -142,9 +147,14 @@ class Meta:
         return msgspec.msgpack.Decoder(slots).decode
 
     @cached_property
+    def flat(self) -> struct.Struct | None:
+        """How the values of a flat row lie; None where no row is flat."""
+        return flat_layout(self.dtypes)
+
+    @cached_property
     def layout(self) -> Layout | None:
         """How the bytes of entities lie whose rows are flat; None where no row is."""
-        return Layout.of(self.dtypes)
+        return Layout.of(self.dtypes, self.flat) if self.flat else None
 
     @cached_property
     def stand_in(self) -> bytes:
@@ -157,7 +167,7 @@ class Meta:
     def _row(self) -> Any:
         """The type of a row as msgspec takes it."""
         row: Any = tuple[*(_decoded(dtype) for dtype in self.dtypes)]  # type: ignore[misc]
-        return row | bytes if flat_layout(self.dtypes) else row
+        return row | bytes if self.flat else row
 
     @cached_property
     def has_arrays(self) -> bool:
@@ -167,12 +177,12 @@ class Meta:
     @cached_property
     def to_python(self) -> Callable[[Row | bytes], Row]:
         """What makes Python values of a row that was read; ValueError for a flat one of another length."""
-        converters, layout = self._converters, flat_layout(self.dtypes)
-        if layout is None and not converters:
+        converters, flat = self._converters, self.flat
+        if flat is None and not converters:
             return tuple
 
         def convert(row: Row | bytes) -> Row:
-            values = _unpacked(layout, row) if layout and isinstance(row, bytes) else tuple(row)
+            values = _unpacked(flat, row) if flat and isinstance(row, bytes) else tuple(row)
             if not converters:
                 return values
             found = [*values]
@@ -188,11 +198,11 @@ class Meta:
         return [(position, convert) for position, convert in found if convert]
 
 
-def _unpacked(layout: struct.Struct, row: bytes) -> Row:
+def _unpacked(flat: struct.Struct, row: bytes) -> Row:
     try:
-        return layout.unpack(row)
+        return flat.unpack(row)
     except struct.error as error:
-        raise ValueError(f"a row has {len(row)} bytes instead of {layout.size}") from error
+        raise ValueError(f"a row has {len(row)} bytes instead of {flat.size}") from error
 
 
 def decode_alive(key: str, raw: bytes) -> int:
@@ -222,7 +232,11 @@ def _decode_formatted(raw: bytes, what: str, wanted: Any) -> tuple[Any, ...]:
         decoded = msgspec.msgpack.decode(raw)
         number = decoded[0]
         if number == FORMAT:
-            known: tuple[Any, ...] = msgspec.convert(decoded[: len(get_args(wanted))], wanted)
+            known: tuple[Any, ...] = msgspec.convert(
+                decoded[: len(get_args(wanted))],
+                wanted,
+                builtin_types=(bytes,),  # else a text is taken for base64
+            )
             return known
     except (ValueError, TypeError, LookupError, RecursionError) as error:  # msgspec's are the first
         raise OnlineError(

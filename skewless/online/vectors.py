@@ -7,6 +7,7 @@ otherwise (a null, a text, another encoding) is read row by row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from skewless.online.slots import Slots
 from skewless.timeline import to_micros
 from skewless.types import DType
 
+_FIRST, _LAST = to_micros(datetime.min.replace(tzinfo=UTC)), to_micros(datetime.max.replace(tzinfo=UTC))
 _NULLS: dict[str, Any] = {"f": np.nan, "M": np.datetime64("NaT"), "b": np.ma.masked, "i": np.ma.masked}
 
 
@@ -47,6 +49,9 @@ def _as_matrix(slots: Slots, positions: Sequence[int], layout: Layout) -> list[A
     joined = layout.joined(raws)
     odd += layout.otherwise(raws, joined, slots.pointer.generation)
     columns = layout.columns(joined, len(raws), positions)
+    odd += {place for column in columns if column.dtype.kind == "M" for place in _beyond_python(column)} - {
+        *odd
+    }
     if absent:
         for column, position in zip(columns, positions, strict=True):
             if slots.meta.absent[position] is None:
@@ -65,6 +70,13 @@ def _filled(slots: Slots) -> tuple[Sequence[bytes], list[int]]:
         return raws, []  # type: ignore[return-value]
     absent = [place for place, raw in enumerate(raws) if raw is None]
     return [stand_in if raw is None else raw for raw in raws], absent
+
+
+def _beyond_python(times: Array) -> list[int]:
+    """Where a time is none that Python can tell: row by row that is an error."""
+    micros = times.view("i8")
+    places: list[int] = np.flatnonzero((micros < _FIRST) | (micros > _LAST)).tolist()
+    return places
 
 
 def _column(dtype: DType, values: list[Any]) -> Array:

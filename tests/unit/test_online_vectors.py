@@ -98,6 +98,16 @@ def test_arrays_have_the_values_of_the_rows(
         assert list(map(as_told, array)) == [expected(dtype, row[position]) for row in rows]
 
 
+def test_a_time_that_python_cannot_tell_is_an_error_as_it_is_in_rows() -> None:
+    fields = {"small": types.Int32, "at": types.Timestamp}
+    for micros in (2**62, -(2**63)):
+        raws = [encode_slots(5, row_encoder(fields.values())((1, t))) for t in (0, micros)]
+        slots = Slots(meta_of(fields), POINTER, True, ["1", "2"], raws)
+        for read in (slots.rows, lambda slots=slots: arrays(slots, [0, 1])):
+            with pytest.raises(OnlineError, match="'2' is not readable"):
+                read()
+
+
 def test_bytes_of_the_right_length_that_lie_otherwise_are_not_taken_for_values() -> None:
     good = encode_slots(5, row_encoder(FEW.values())([1.5]))
     for place in (0, 1, 6, 7, 12, 17):  # wherever a layout has a byte that is always the same

@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -83,6 +84,19 @@ def test_a_group_of_rows_is_never_whole_in_memory(tmp_path: Path) -> None:
         assert len(batch) <= 20_000
         most = max(most, pa.total_allocated_bytes() - before)
     assert 20_000 * 2000 < most < rows * 2000
+
+
+def test_batches_have_few_rows_where_one_may_be_large(tmp_path: Path) -> None:
+    count = 60_000
+    texts = {"a.b": ["text"] * count, "n": [*range(count)]}
+    wide = {f"f{number}": np.zeros(count) for number in range(200)}
+    for columns, most in ((texts, 20_000), (wide, 48_000_000 // (200 * 8))):
+        pq.write_table(pa.table({**columns, "_revision": ["a"] * count}), tmp_path / "file.parquet")
+        sizes = [
+            len(batch)
+            for batch in stream(ds.dataset(tmp_path / "file.parquet"), [*columns], ("_revision", "a"))
+        ]
+        assert (sum(sizes), max(sizes)) == (count, most)
 
 
 def test_groups_of_rows_of_other_revisions_are_not_read(tmp_path: Path) -> None:
