@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.online.awake import awake
 from benchmarks.online.figures import Figure
 from benchmarks.online.lookups import BATCHES
 from benchmarks.online.names import BARE, OURS, OURS_ROWS, batch
@@ -42,7 +43,8 @@ def _arguments(stage: Stage) -> list[str]:
 
 
 def _figures(command: Sequence[str], folder: Path) -> Iterator[Figure]:
-    told = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+    with awake():
+        told = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
     lines = [json.loads(line) for line in re.findall(r"\{.*\}", told)]  # Maven puts colours around them
     if [line["batch"] for line in lines] != list(BATCHES):
         raise RuntimeError(f"{command[0]} did not measure every batch; it said\n{told}")

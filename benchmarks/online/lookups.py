@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.columns import Integers
 from benchmarks.online import feast_online, ours
+from benchmarks.online.awake import awake
 from benchmarks.online.figures import Figure
 from benchmarks.online.names import BARE, FEAST, FEAST_DF, OURS, OURS_ROWS, batch
 from benchmarks.online.server import connected
@@ -43,7 +44,8 @@ def python(stage: Stage) -> Iterator[Figure]:
         for size in BATCHES:
             calls = _calls(reader, server, ours.key_prefix(stage), store)
             draw = partial(random.choice, stage.peer_users, size)
-            in_turn(calls, draw, stage.sizes.rounds // _FEWER[size])
+            with awake():
+                in_turn(calls, draw, stage.sizes.rounds // _FEWER[size])
             yield from (Figure(name, batch(size), timed.measures()) for name, timed in calls.items())
 
 
