@@ -105,10 +105,10 @@ def _measured(name: str, stage: Stage, door: Door) -> Iterator[Figure]:
             found = load.steady(url, bodies, RATE, stage.sizes.seconds)
             yield Figure(name, steadily(size), percentiles(found.latencies) | {"rate": found.rate})
             cpu = cpu_of(process.pid)
-            rate = load.saturated(url, bodies, stage.sizes.seconds, stage.scratch)
+            most = load.saturated(url, bodies, stage.sizes.seconds, stage.scratch)
             spent = (cpu_of(process.pid) - cpu) / stage.sizes.seconds
-            measures = {"rate": rate, "request_us": 1e6 / rate, "cpu_us": spent / rate * 1e6}
-            yield Figure(name, saturated(size), measures)
+            each = {"request_us": 1e6 / most["rate"], "cpu_us": spent / most["rate"] * 1e6}
+            yield Figure(name, saturated(size), most | each)
 
 
 @contextmanager

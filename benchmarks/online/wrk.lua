@@ -13,10 +13,13 @@ function request()
   return requests[turn]
 end
 
-function done(summary)
+function done(summary, latency)
   local errors = 0
   for _, count in pairs(summary.errors) do
     errors = errors + count
   end
-  io.write(string.format('{"requests": %d, "seconds": %f, "errors": %d}\n', summary.requests, summary.duration / 1e6, errors))
+  io.write(string.format(
+    '{"requests": %d, "seconds": %f, "errors": %d, "p50": %f, "p99": %f}\n',
+    summary.requests, summary.duration / 1e6, errors, latency:percentile(50), latency:percentile(99)
+  ))
 end
