@@ -99,11 +99,6 @@ def _generation(raw: bytes) -> int:
 
 
 def _plain(values: Array, dtype: DType) -> Array:
-    """Values as they were sent, in this machine's order of bytes."""
+    """Values as they were sent, in this machine's order of bytes; bools and integers with a mask, of their shape."""
     plain = values.astype(NUMPY[dtype.name])
-    return unmasked(plain) if plain.dtype.kind in "bi" else plain
-
-
-def unmasked(values: Array) -> Array:
-    """A masked array without nulls, whose mask has the shape of the values all the same."""
-    return np.ma.array(values, mask=np.zeros(values.shape, bool))
+    return np.ma.array(plain, mask=np.zeros(plain.shape, bool)) if plain.dtype.kind in "bi" else plain

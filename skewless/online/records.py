@@ -134,8 +134,9 @@ class Meta:
                 meta.to_python(msgspec.convert(row, meta._row, builtin_types=(bytes,)))
                 for row in (absent, expired)
             ]
+            pack_row = row_encoder(meta.dtypes)
             for row in constant:
-                row_encoder(meta.dtypes)(row)  # a float32 may be beyond its range
+                pack_row(row)  # a float32 may be beyond its range
         except (ValueError, OverflowError) as error:  # msgspec's are the first
             raise OnlineError(f"the online meta is not readable ({error}); upgrade skewless") from error
         return cls(fingerprint, kinds, named, *constant)
