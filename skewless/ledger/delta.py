@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
-from pyarrow.dataset import Dataset
 
 from skewless.errors import SkewlessError, first_line
+
+if TYPE_CHECKING:  # it would load pandas, where only the names of runs are wanted
+    from pyarrow.dataset import Dataset
 
 _ATTEMPTS = 5
 
