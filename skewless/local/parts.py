@@ -75,6 +75,7 @@ def _valkey(settings: Settings) -> Part:
         ours=number is not None,
         start=lambda: valkey.start(settings, number or 0),
         healthy=lambda: valkey.healthy(number or 0),
+        wait=lambda: valkey.wait(settings, number or 0),
     )
 
 

@@ -91,7 +91,7 @@ def _answers(part: Part) -> bool:
     """Ask for a quarter of its patience: on a busy machine an answer may come late."""
     deadline = time.monotonic() + part.patience / 4
     while not part.healthy():
-        if time.monotonic() > deadline:
+        if part.child.pid() is None or time.monotonic() > deadline:
             return False
         time.sleep(1)
     return True

@@ -15,6 +15,9 @@ from skewless.local.process import Child
 from skewless.online.endpoint import Endpoint, Kind
 from skewless.settings import Settings
 
+_PATIENCE = 60.0  # seconds without a word
+_LOADING = b"-LOADING"
+
 
 def child(settings: Settings) -> Child:
     """Give the service's process, running or not."""
@@ -31,27 +34,38 @@ def port(settings: Settings) -> int | None:
 
 
 def healthy(number: int) -> bool:
-    """Tell whether a server answers PING at the port; one that is still loading its file does not."""
-    try:
-        with socket.create_connection(("127.0.0.1", number), timeout=2) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
+    """Tell whether a server answers PING at the port, if only that it still reads its file."""
+    return _reply(number).startswith((b"+PONG", _LOADING))
 
 
 def start(settings: Settings, number: int) -> None:
-    """Start the server and wait until it answers; SetupError when the port is taken or the server ends."""
+    """Start the server; SetupError when the port is taken."""
     demand_free(number, service="Valkey", setting="redis_url", example=f"redis://127.0.0.1:{number + 1}/0")
     data = settings.home / "valkey"
+    child(settings).start([str(binary()), *_options(number, data)], env=os.environ, cwd=data)
+
+
+def wait(settings: Settings, number: int) -> None:
+    """Wait until it has read its file, however long that takes; SetupError when it ends, or says nothing for long."""
     server = child(settings)
-    server.start([str(binary()), *_options(number, data)], env=os.environ, cwd=data)
-    deadline = time.monotonic() + 60
-    while not healthy(number):
+    deadline = time.monotonic() + _PATIENCE
+    while not (reply := _reply(number)).startswith(b"+PONG"):
+        if reply.startswith(_LOADING):
+            deadline = time.monotonic() + _PATIENCE
         if server.pid() is None or time.monotonic() > deadline:
             server.stop()
             raise SetupError(f"Valkey did not start; its log {server.log} ends with\n{server.tail()}")
         time.sleep(0.02)
+
+
+def _reply(number: int) -> bytes:
+    """What the server at the port says to PING; nothing where there is none."""
+    try:
+        with socket.create_connection(("127.0.0.1", number), timeout=2) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16)
+    except OSError:
+        return b""
 
 
 def binary() -> Path:

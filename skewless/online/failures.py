@@ -10,6 +10,7 @@ from redis.exceptions import (
     AskError,
     AuthenticationError,
     AuthorizationError,
+    BusyLoadingError,
     ClusterCrossSlotError,
     ClusterDownError,
     ClusterError,
@@ -39,6 +40,7 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         "refuses: {error}; it is a replica, perhaps since a moment ago. Run the command again: Sentinels and a "
         "Cluster then name the new primary; otherwise set SKEWLESS_REDIS_URL to the primary",
     ),
+    ((BusyLoadingError,), "is reading its file ({error}); run the command again when it has"),
     ((NoPermissionError, AuthorizationError), f"refuses: {{error}}; {_RIGHTS}"),
     ((AuthenticationError,), "refuses: {error}; check user and password in SKEWLESS_REDIS_URL"),
     (

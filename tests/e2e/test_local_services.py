@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +17,14 @@ import pytest
 import redis
 from pyspark.sql import SparkSession
 
-from skewless.errors import SetupError
+from skewless.errors import SetupError, StoreUnavailable
 from skewless.local import down, session_url, spark_connect, status, up, valkey
 from skewless.local.java import find_java
 from skewless.local.parts import parts
 from skewless.local.port import free_port
 from skewless.local.process import Child, start_time
 from skewless.local.watch import Watched, look
+from skewless.online.reader import OnlineReader
 from skewless.settings import Settings, load_settings
 
 
@@ -95,6 +97,31 @@ def test_up_leaves_a_running_service_alone_and_starts_a_killed_one_again(alone: 
     up(alone)
     assert pid_of(alone) not in (0, first)
     assert states(alone) == ["running", "not ours"]
+
+
+@pytest.mark.slow
+def test_a_server_that_reads_a_large_file_is_waited_for(
+    alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up(alone)
+    with client(alone) as server:
+        for part in range(8):
+            server.eval("for i = 1, 250000 do redis.call('SET', ARGV[1] .. ':' .. i, '') end", 0, part)
+    down(alone)
+    number = valkey.port(alone) or 0
+    valkey.start(alone, number)
+    while not valkey.healthy(number):
+        time.sleep(0.01)
+    assert states(alone)[0] == "running"  # nobody starts it again
+    with (
+        closing(OnlineReader(alone.redis_url, "any")) as reader,
+        pytest.raises(StoreUnavailable, match="is reading its file"),
+    ):
+        reader.get(["stats:mark"], {"user_id": 1})
+    monkeypatch.setattr(valkey, "_PATIENCE", 0.4)
+    valkey.wait(alone, number)
+    with client(alone) as server:
+        assert server.dbsize() == 2_000_000
 
 
 def test_down_ends_what_up_started_and_nothing_else(alone: Settings, redis_url: str) -> None:
