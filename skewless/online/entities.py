@@ -55,6 +55,11 @@ class Entities:
         except KeyError:
             return None
 
+    def columns_of(self, names: Sequence[str]) -> list[list[Any]] | None:
+        """The values of several join keys; None where an entity lacks one of them."""
+        found = [column for column in map(self.column, names) if column is not None]
+        return found if len(found) == len(names) else None
+
     def as_rows(self) -> list[dict[str, Any]]:
         """The entities as dicts of their own."""
         if self.columns is None:

@@ -82,8 +82,8 @@ class Naming:
                 f"{', '.join(joined)}: it has another definition; publish the view again"
             )
         names = [self.column_of(key) for key in joined]
-        columns = [column for column in map(entities.column, names) if column is not None]
-        if len(columns) < len(names):
+        columns = entities.columns_of(names)
+        if columns is None:
             raise UsageError(
                 f"{self.name!r} is looked up by {', '.join(names)}, and an entity lacks one of them: "
                 f"{entities.first_without(names)}"

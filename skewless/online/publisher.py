@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from skewless.errors import DataError
+from skewless.errors import DataError, StoreUnavailable
 from skewless.ledger.events import Event, Kind
 from skewless.online.comparison import constant_row, demand_same
 from skewless.online.connection import Session, demand_safe
@@ -48,7 +48,8 @@ def publish(
     """Make a revision live, whole. With `rollback` it may be an older one, and the view is held afterwards.
 
     full    write every row, even where what changed would do
-    report  takes a line that says why every row is written, where that is not as usual
+    report  takes a line that says why every row is written, or what is left to the next publish, where that is not as
+            usual
     A revision that is live already is not published again (unless it was expired by hand, or with `full`).
 
     Raises PublishRefused (code held, moved, superseded, not_due, older), StoreUnavailable, DataError when the
@@ -68,7 +69,14 @@ def publish(
         _demand_in_order(seen, publication, rollback)
         changes = None if full or rollback else what_changed(session, place.keys, seen, source, report)
         attempt = _Attempt(place, publication, session, reader, seen, rollback, actor, reason, progress)
-        return attempt.run(source, changes)
+        receipt = attempt.run(source, changes)
+        try:
+            attempt.sweep_behind()
+        except StoreUnavailable as error:  # it is live, and that is what was asked for
+            report(
+                f"{place.view!r} is live; what nobody reads any more stays until its next publish: {error}"
+            )
+        return receipt
 
 
 @dataclass
@@ -105,7 +113,6 @@ class _Attempt:
         flip = self.flip(events)
         self.place.ledger.append(*at_flip(events, flip))
         self.progress(Step.TOLD, self.publication.rows)
-        self.sweep_behind()
         return self.receipt(flip, events)
 
     @property

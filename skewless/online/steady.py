@@ -44,8 +44,8 @@ class Steady:
 
     def keys_of(self, entities: Entities, pin: Pin) -> list[str] | None:
         """The keys to get with one MGET; None where that is not all there is to it."""
-        columns = [column for column in map(entities.column, self.columns) if column is not None]
-        if pin.meta is not self.meta or entities.count > CHUNK or len(columns) < len(self.columns):
+        columns = entities.columns_of(self.columns)
+        if pin.meta is not self.meta or entities.count > CHUNK or columns is None:
             return None
         try:
             found = entity_keys(pin.prefix, columns, self.meta.kinds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -274,19 +274,38 @@ def test_a_server_that_is_away_is_named_and_a_later_publish_goes_through(
 
 def test_a_connection_that_is_lost_ends_the_publish_for_good(stage: Stage) -> None:
     stage.publish_mark(1, ago(hours=3))
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        stage.publish_mark(2, ago(hours=2), progress=cutting_after(stage, Step.DESCRIBED))
+    assert stage.marks() == {1}
+    stage.publish_mark(3, ago(hours=2))
+    assert stage.marks() == {3}
 
-    def cut(step: Step, rows: int) -> None:
-        if step is Step.DESCRIBED:
+
+def test_a_connection_that_is_lost_when_all_is_told_leaves_garbage_to_the_next_publish(stage: Stage) -> None:
+    said: list[str] = []
+    for mark in (1, 2):
+        stage.publish_mark(mark, ago(hours=5 - mark), full=True)
+    receipt = stage.publish_mark(
+        3, ago(hours=2), full=True, progress=cutting_after(stage, Step.TOLD), report=said.append
+    )
+    assert (receipt.generation, stage.marks()) == (3, {3})
+    assert [line for line in said if "'stats' is live; what nobody reads any more stays" in line]
+    assert stage.epochs() == {1, 2, 3}
+    stage.publish_mark(4, ago(hours=1), full=True)
+    assert stage.epochs() == {3, 4}
+
+
+def cutting_after(stage: Stage, step: Step) -> Callable[[Step, int], None]:
+    """A progress callback that cuts all other connections to the server right after that step."""
+
+    def progress(done: Step, rows: int) -> None:
+        if done is step:
             mine = stage.server.client_id()
             for other in stage.server.client_list():
                 if int(other["id"]) != mine:
                     stage.server.client_kill_filter(_id=other["id"])
 
-    with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        stage.publish_mark(2, ago(hours=2), progress=cut)
-    assert stage.marks() == {1}
-    stage.publish_mark(3, ago(hours=2))
-    assert stage.marks() == {3}
+    return progress
 
 
 def test_every_connection_is_made_before_a_publish_is_opened(redis_url: str, tmp_path: Path) -> None:
