@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from skewless.ledger.events import Event, Kind
-from skewless.online.connection import Session
+from skewless.online.connection import Session, demand_safe
 from skewless.online.publication import Receipt
 from skewless.online.reconcile import Agreement, OnlineView, flips_of, reconcile_over
 from skewless.online.records import Pointer
@@ -80,6 +80,7 @@ def release(place: OnlineView, *, actor: str | None = None, reason: str | None =
     """
     event = Event(kind=Kind.RELEASE, actor=actor, reason=reason)
     with Session(place.redis_url, place.keys.pointer) as session:
+        demand_safe(session)  # else the ledger would know of a release that there was not
         _tell(place, event, reconcile_over(session, place).state)
         run(session, "release", place.keys)
         return read_state(session, place.keys)
