@@ -22,13 +22,19 @@ _ATTEMPTS = 5
 
 
 def open_table(uri: str) -> DeltaTable | None:
-    """The table at a URI; None where there is none yet."""
+    """The table at a URI; None where there is none yet. ValueError where its log was lost."""
+    found = _opened(uri)
+    if found is None and next(Path(uri.removeprefix("file://")).glob("*.parquet"), None) is not None:
+        found = _opened(uri)  # somebody may have made it meanwhile: the log first, then the data
+        if found is None:
+            raise ValueError("it holds data but no Delta log")
+    return found
+
+
+def _opened(uri: str) -> DeltaTable | None:
     try:
         return DeltaTable(uri)
     except TableNotFoundError:
-        folder = Path(uri.removeprefix("file://"))
-        if next(folder.glob("*.parquet"), None) is not None:
-            raise ValueError("it holds data but no Delta log") from None
         return None
 
 
@@ -66,10 +72,10 @@ def append_rows(
         **(properties or {}),
     }
     for attempt in range(_ATTEMPTS):
-        table = open_table(uri) or DeltaTable.create(
-            uri, rows.schema, mode="ignore", configuration=configuration
-        )
         try:
+            table = open_table(uri) or DeltaTable.create(
+                uri, rows.schema, mode="ignore", configuration=configuration
+            )
             return write_deltalake(table, rows, mode="append")
         except CommitFailedError:
             # Appends never conflict with each other, but with another process that is making the same table.

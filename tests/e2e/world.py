@@ -161,7 +161,7 @@ class World:
         with contextlib.closing(Redis.from_url(self.settings.redis_url)) as server:
             for key in server.scan_iter(match=f"{{{self.namespace}:*"):
                 name = key.replace(self.namespace.encode(), other.namespace.encode())
-                server.restore(name, max(server.pttl(key), 0), server.dump(key))
+                server.restore(name, max(server.pexpiretime(key), 0), server.dump(key), absttl=True)
         return other
 
     def at(self, t: datetime) -> World:
