@@ -8,8 +8,8 @@ SkewlessError                  exit code 1
 ├── LedgerError                1   the ledger cannot be read, written or believed
 ├── OnlineError                1   the online store
 │   ├── NotPublishedError          the view has no live generation
-│   ├── PublishRefused             held, superseded, not due, older, moved
-│   └── StoreUnavailable           the server is away, read-only, or evicts keys
+│   ├── PublishRefused             its code says why: held, superseded, not_due, older, moved, ...
+│   └── StoreUnavailable           the server is away, read-only, full, moving keys, or evicts some
 └── SetupError                 1   this machine lacks something: Java, jars, a free port
 """
 
@@ -79,7 +79,7 @@ class NotPublishedError(OnlineError):
 
 
 class PublishRefused(OnlineError):
-    """The server's state forbids the operation; `code` is the machine-readable reason."""
+    """The server's state forbids the operation; `code`, the machine-readable reason, is one of `scripts.REFUSALS`."""
 
     def __init__(self, code: str, message: str) -> None:
         """Keep the refusal's code beside the message."""

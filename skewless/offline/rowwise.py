@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,6 @@ from skewless.model import FeatureView
 from skewless.offline.plans import Refused, analyzed, demand_rowwise
 from skewless.offline.source import quoted
 
-Transform = Callable[[DataFrame], DataFrame]
 _checked: set[tuple[Any, ...]] = set()  # a plan depends on the function and on the types of the columns
 
 

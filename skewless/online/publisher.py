@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from skewless.errors import DataError, StoreUnavailable
+from skewless.errors import DataError, OnlineError
 from skewless.ledger.events import Event, Kind
 from skewless.online.comparison import constant_row, demand_same
 from skewless.online.connection import Session, demand_safe
@@ -60,7 +60,7 @@ def publish(
     source = Source.of(publication, rows)
     with ExitStack() as opened:
         reader = opened.enter_context(closing(OnlineReader(place.redis_url, place.namespace)))
-        reader.connect()  # as every connection, before anything is opened
+        reader.connect()  # now: one that fails later would end a publish that is open already
         session = opened.enter_context(Session(place.redis_url, place.keys.pointer))
         demand_safe(session)
         seen = reconcile_over(session, place)
@@ -70,12 +70,7 @@ def publish(
         changes = None if full or rollback else what_changed(session, place.keys, seen, source, report)
         attempt = _Attempt(place, publication, session, reader, seen, rollback, actor, reason, progress)
         receipt = attempt.run(source, changes)
-        try:
-            attempt.sweep_behind()
-        except StoreUnavailable as error:  # it is live, and that is what was asked for
-            report(
-                f"{place.view!r} is live; what nobody reads any more stays until its next publish: {error}"
-            )
+        attempt.sweep_if_it_can(report)
         return receipt
 
 
@@ -201,6 +196,13 @@ class _Attempt:
         )
         self.progress(Step.FLIPPED, it.rows)
         return int(flip)
+
+    def sweep_if_it_can(self, report: Callable[[str], None]) -> None:
+        try:
+            self.sweep_behind()
+        except OnlineError as error:  # it is live, and that is what was asked for
+            left = "what nobody reads any more stays until its next publish"
+            report(f"{self.place.view!r} is live; {left}: {error}")
 
     def sweep_behind(self) -> None:
         live = self.seen.state.pointer

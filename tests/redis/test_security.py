@@ -15,6 +15,7 @@ from skewless.online.operations import expire, hold, release, rollback
 from skewless.online.publication import Step
 from skewless.online.reader import AsyncOnlineReader, OnlineReader
 from skewless.online.services import put_service
+from skewless.online.state import look
 from tests.faults.servers import Server
 from tests.redis.security import USERS, admin_of, as_user, let_in
 from tests.redis.stage import Killed, Stage, ago, dying_after
@@ -87,6 +88,15 @@ def test_a_reader_reads(stage: Stage, server: Server, admin: redis.Redis) -> Non
     assert [entry["object"] for entry in admin.acl_log()] == []
 
 
+def test_an_observer_tells_the_state(stage: Stage, server: Server, admin: redis.Redis) -> None:
+    stage.publish_mark(1, ago(hours=1), users=10)
+    hold(stage.place)
+    admin.acl_log_reset()
+    state = look(as_user("observer", server.url), "prod", "stats")
+    assert (state.alive, state.held, state.flip) == (True, True, stage.state().flip)
+    assert [entry["object"] for entry in admin.acl_log()] == []
+
+
 async def read_once(url: str, namespace: str) -> object:
     reader = AsyncOnlineReader(url, namespace)
     try:
@@ -105,12 +115,13 @@ MOVE {prod:stats}:p 1|SWAPDB 0 1|SORT {prod:stats}:p|SUBSCRIBE all|PUBLISH all x
 PERSIST {prod:stats}:a|EXPIRE {prod:stats}:p 1|APPEND {prod:stats}:p x|SLOWLOG GET|LATENCY RESET|MEMORY DOCTOR|
 OBJECT ENCODING {prod:stats}:p
 """
-FOR_PUBLISHERS = """
+FOR_WRITERS = """
 SET {prod:stats}:p x|SET {prod:stats}:1:1 x|MSET {prod:stats}:1:1 x|MSETNX {prod:stats}:1:1 x|
 DEL {prod:stats}:p|UNLINK {prod:stats}:p|SET prod:service:all x|HSET {prod:stats}:s held 0|
-HGETALL {prod:stats}:s|PEXPIREAT {prod:stats}:a 1|SCAN 0|EXISTS {prod:stats}:p|MULTI|TIME|INFO|EVAL return 0|
-EVAL return 1 {prod:stats}:p|HGET {prod:stats}:s held|PEXPIRETIME {prod:stats}:a
+PEXPIREAT {prod:stats}:a 1|SCAN 0|EXISTS {prod:stats}:p|INFO|EVAL return 0|EVAL return 1 {prod:stats}:p|
+HGET {prod:stats}:s held
 """
+FOR_OBSERVERS = "HGETALL {prod:stats}:s|MULTI|TIME|PEXPIRETIME {prod:stats}:a"
 OF_ANOTHER = """
 GET {prod2:stats}:p|GET prod2:service:all|MGET {prod:stats}:p {prod2:stats}:p|
 MGET {prod2:stats}:p {prod2:stats}:a|GET {pro:stats}:p|GET {x-prod:stats}:p|GET prod:p|GET {prod}:p|GET prod|
@@ -131,8 +142,9 @@ def listed(*texts: str) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("user", "commands"),
     [
-        ("reader", listed(FOR_ADMINS, FOR_PUBLISHERS, OF_ANOTHER, WRITING_ANOTHER)),
+        ("reader", listed(FOR_ADMINS, FOR_WRITERS, FOR_OBSERVERS, OF_ANOTHER, WRITING_ANOTHER)),
         ("publisher", listed(FOR_ADMINS, OF_ANOTHER, WRITING_ANOTHER)),
+        ("observer", listed(FOR_ADMINS, FOR_WRITERS, OF_ANOTHER, WRITING_ANOTHER)),
     ],
 )
 def test_nothing_else_is_allowed(

@@ -12,6 +12,7 @@ import pytest
 from skewless.errors import StoreUnavailable
 from skewless.online.operations import hold, release, rollback
 from skewless.online.reader import AsyncOnlineReader, OnlineReader
+from skewless.online.state import look
 from tests.faults.servers import Server
 from tests.redis import security
 from tests.redis.security import Certificates, admin_of, as_user
@@ -79,6 +80,7 @@ def test_sentinels_name_another_master_to_users_of_the_page(
     assert asyncio.run(read_once(url)) == 1
     stage.publish_mark(2, ago(hours=4), users=700)
     assert marks(reader) == {2}
+    assert look(as_user("observer", sentinels.url, *options), "prod", "stats").alive
     reader.close()
     stage.close()
     assert [denied(server) for server in (replica, *sentinels.sentinels)] == [set()] * 4
@@ -134,6 +136,7 @@ def test_a_cluster_is_read_and_published_to_by_users_of_the_page(
         reader = OnlineReader(url, "prod")
         assert marks(reader) == {2}
         assert asyncio.run(read_once(url)) == 2
+        assert look(as_user("observer", cluster.url, *trusted(certificates)), "prod", "stats").held
         reader.close()
         stage.close()
         assert [denied(server) for server in cluster.servers] == [set()] * 3
