@@ -13,7 +13,9 @@ from tests.documents import ROOT, blocks
 from tests.faults.servers import Server
 
 _CODES = [(block.info, block.code) for block in blocks(ROOT / "docs" / "security.md")]
-USERS, IN_A_CLUSTER, BESIDE_SENTINELS, OF_SENTINELS = [code for _, code in _CODES if code.startswith("ACL ")]
+USERS, IN_A_CLUSTER, OF_REPLICAS, BESIDE_SENTINELS, OF_SENTINELS = [
+    code for _, code in _CODES if code.startswith("ACL ")
+]
 _OPENSSL = next(code for _, code in _CODES if code.startswith("openssl"))
 _TLS = next(code for _, code in _CODES if "tls-port" in code)
 

@@ -21,6 +21,7 @@ from tests.redis.topologies import MASTER, PATIENCE, Cluster, Sentinels, until
 
 pytestmark = pytest.mark.slow
 
+AS_REPLICA = ("masteruser replica", "masterauth replica-password")
 AT_SENTINELS = ("sentinel_username=watcher", "sentinel_password=watcher-password")
 
 
@@ -44,9 +45,8 @@ def sentinels(kind: str, certificates: Certificates | None, tmp_path: Path) -> I
         kind,
         tmp_path / "servers",
         options=(
-            *security.lines(kind, security.USERS, security.BESIDE_SENTINELS),
-            "masteruser replica",
-            "masterauth replica-password",
+            *security.lines(kind, security.USERS, security.OF_REPLICAS, security.BESIDE_SENTINELS),
+            *AS_REPLICA,
         ),
         sentinel_options=(
             *security.lines(kind, security.OF_SENTINELS),
@@ -99,6 +99,11 @@ def test_who_is_no_user_of_the_sentinels_is_told(
         stage.close()
 
 
+USERS_YET = security.USERS.replace(
+    "ACL SETUSER default off\n", ""
+)  # first they are made, then the others shut out
+
+
 def test_a_cluster_is_read_and_published_to_by_users_of_the_page(
     kind: str, certificates: Certificates | None, tmp_path: Path
 ) -> None:
@@ -119,12 +124,12 @@ def test_a_cluster_is_read_and_published_to_by_users_of_the_page(
                     sent_on.close()
 
         for server in cluster.servers:
-            security.let_in(
-                server, security.USERS.replace("ACL SETUSER default off\n", ""), security.IN_A_CLUSTER
-            )
+            security.let_in(server, USERS_YET, security.IN_A_CLUSTER, security.OF_REPLICAS)
         stage.publish_mark(1, ago(hours=5), users=700)
         cluster.move(stage.place.keys.pointer, source, target, with_users)
-        for server in cluster.servers:
+        users = security.lines(kind, USERS_YET, security.IN_A_CLUSTER, security.OF_REPLICAS)
+        replica = cluster.follow(target, *users, *AS_REPLICA)
+        for server in (*cluster.servers, replica):
             with server.client() as client:
                 client.execute_command("ACL", "SETUSER", "default", "off")
         stage.publish_mark(2, ago(hours=4), users=700)
@@ -136,10 +141,11 @@ def test_a_cluster_is_read_and_published_to_by_users_of_the_page(
         reader = OnlineReader(url, "prod")
         assert marks(reader) == {2}
         assert asyncio.run(read_once(url)) == 2
+        until(lambda: same_keys(target, replica), "the replica has it all")
         assert look(as_user("observer", cluster.url, *trusted(certificates)), "prod", "stats").held
         reader.close()
         stage.close()
-        assert [denied(server) for server in cluster.servers] == [set()] * 3
+        assert [denied(server) for server in (*cluster.servers, replica)] == [set()] * 4
     finally:
         cluster.stop()
 

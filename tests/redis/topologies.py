@@ -90,14 +90,11 @@ class Cluster:
     folder: Path
     certificates: Certificates | None = None
     servers: list[Server] = field(default_factory=list)
+    replicas: list[Server] = field(default_factory=list)
 
     def start(self) -> Cluster:
         buses = [free_port() for _ in range(3)]
-        for number, bus in enumerate(buses):
-            options = ("cluster-enabled yes", f"cluster-port {bus}", "cluster-node-timeout 2000")
-            if self.certificates:
-                options += ("tls-cluster yes", *self.certificates.lines(free_port()))
-            self.servers.append(Server(self.kind, self.folder / f"node-{number}", options).start())
+        self.servers = [self.node(f"node-{number}", bus) for number, bus in enumerate(buses)]
         for number, server in enumerate(self.servers):
             first, last = number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1
             asked(server, "ADDSLOTSRANGE", first, last)
@@ -106,6 +103,22 @@ class Cluster:
                 asked(server, "MEET", "127.0.0.1", self.servers[0].port, buses[0])
         until(lambda: all(map(_sees_all, self.servers)), "the nodes know each other")
         return self
+
+    def node(self, name: str, bus: int, *options: str) -> Server:
+        options += ("cluster-enabled yes", f"cluster-port {bus}", "cluster-node-timeout 2000")
+        if self.certificates:
+            options += ("tls-cluster yes", *self.certificates.lines(free_port()))
+        return Server(self.kind, self.folder / name, options).start()
+
+    def follow(self, primary: Server, *options: str) -> Server:
+        """A replica of a node, with these options; it ends with the others."""
+        bus, name = free_port(), asked(primary, "MYID")
+        replica = self.node(f"replica-{len(self.replicas)}", bus, "repl-diskless-sync-delay 0", *options)
+        self.replicas.append(replica)
+        asked(primary, "MEET", "127.0.0.1", replica.port, bus)
+        until(lambda: name in asked(replica, "NODES"), "the replica knows its primary")
+        asked(replica, "REPLICATE", name.decode())
+        return replica
 
     @property
     def url(self) -> str:
@@ -138,7 +151,7 @@ class Cluster:
         until(lambda: all(_port_of(slot, node) == target.port for node in self.servers), "the slot has moved")
 
     def stop(self) -> None:
-        for server in self.servers:
+        for server in (*self.servers, *self.replicas):
             server.kill()
 
 
