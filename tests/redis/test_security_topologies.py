@@ -132,6 +132,8 @@ def test_a_cluster_is_read_and_published_to_by_users_of_the_page(
         for server in (*cluster.servers, replica):
             with server.client() as client:
                 client.execute_command("ACL", "SETUSER", "default", "off")
+        with admin_of(target) as admin:
+            until(lambda: admin.client_kill_filter(_type="replica"), "the replica must log in again")
         stage.publish_mark(2, ago(hours=4), users=700)
         stage.publish_mark(3, ago(hours=3), users=700, full=True)
         rollback(stage.place)
