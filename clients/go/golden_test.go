@@ -35,7 +35,7 @@ func TestEntityKeysAreAsWritten(t *testing.T) {
 		}
 		looked := lookup{
 			namespace: "ns", view: "v", sources: []*source{{name: "v", view: "v"}}, entities: []any{asEntity(entity)},
-			pin: &pin{3, &meta{keys: joinKeys}},
+			pin: &pin{pointer{epoch: 3}, &meta{keys: joinKeys}},
 		}
 		keys, err := looked.entityKeys()
 		expected := ""

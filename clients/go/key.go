@@ -28,7 +28,7 @@ type joinKey struct{ name, kind string }
 
 // entityKeys gives the key in the store of each entity, for each source in turn; empty where a join key is null.
 func (l *lookup) entityKeys() ([]string, error) {
-	prefix := l.tag() + strconv.FormatInt(l.pin.epoch, 10) + ":"
+	prefix := l.tag() + strconv.FormatInt(l.pin.pointer.epoch, 10) + ":"
 	count := len(l.sources) * len(l.entities)
 	text := make([]byte, 0, count*(len(prefix)+16)) // all keys, one after the other
 	ends := make([]int, 0, count)

@@ -12,10 +12,11 @@ import (
 
 const chunk = 500 // entities in one MGET
 
-// pin is the epoch of a view that was seen last, and how to read it.
+// pin is the pointer of a view that was seen last, and how to read what it points to. Beside another pointer the meta is
+// asked for again: a store that was emptied, or lost a flip, may count its epochs anew, with another meta.
 type pin struct {
-	epoch int64
-	meta  *meta
+	pointer pointer
+	meta    *meta
 }
 
 // lookup reads one view for some entities, and does no input or output: send the commands, accept the replies, until
@@ -77,7 +78,7 @@ func (l *lookup) accept(replies [][][]byte) (err error) {
 	switch {
 	case l.asking:
 		return l.acceptMeta(first[2])
-	case l.pin == nil || l.pin.epoch != l.pointer.epoch:
+	case l.pin == nil || l.pin.pointer != l.pointer:
 		l.asking, l.wanted = true, l.pointer.epoch
 		return nil
 	case l.keyErr != nil:
@@ -96,18 +97,18 @@ func (l *lookup) accept(replies [][][]byte) (err error) {
 }
 
 func (l *lookup) acceptMeta(raw []byte) error {
-	if raw == nil {
-		if l.wanted == l.pointer.epoch {
-			return l.notPublished()
-		}
+	if l.wanted != l.pointer.epoch {
 		l.wanted = l.pointer.epoch // it moved meanwhile
 		return nil
+	}
+	if raw == nil {
+		return l.notPublished()
 	}
 	found, err := decodeMeta(raw)
 	if err != nil {
 		return unreadable(err, "the meta of view %q", l.view)
 	}
-	l.pin, l.asking = &pin{l.wanted, found}, false
+	l.pin, l.asking = &pin{l.pointer, found}, false
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 // TestChunksAreOfOneInstant gives a lookup the replies of two chunks: only where they agree is it settled.
 func TestChunksAreOfOneInstant(t *testing.T) {
-	pointer := func(flip, generation int64) []byte {
+	at := func(flip, generation int64) []byte {
 		return packed(t, []any{int64(1), flip, generation, int64(1), int64(0)})
 	}
 	alive := func(flip int64) []byte { return msgp.AppendInt64(nil, flip) }
@@ -19,22 +19,25 @@ func TestChunksAreOfOneInstant(t *testing.T) {
 		pointer, alive []byte
 		settles        bool
 	}{
-		{pointer(5, 3), alive(5), true},
-		{pointer(6, 4), alive(6), false},
-		{pointer(6, 3), alive(6), false},
-		{pointer(5, 3), nil, false},
-		{pointer(5, 3), alive(4), false},
+		{at(5, 3), alive(5), true},
+		{at(6, 4), alive(6), false},
+		{at(6, 3), alive(6), false},
+		{at(5, 3), nil, false},
+		{at(5, 3), alive(4), false},
 	} {
 		looked := lookup{
 			namespace: "ns", view: "v", sources: []*source{{name: "v", view: "v", fields: []string{"mark"}}},
 			entities: Entities(make([]int, chunk+1)...),
-			pin:      &pin{1, &meta{keys: []joinKey{{"id", "integer"}}, fields: []field{{"mark", "int64"}}}},
+			pin: &pin{
+				pointer{flip: 5, generation: 3, epoch: 1},
+				&meta{keys: []joinKey{{"id", "integer"}}, fields: []field{{"mark", "int64"}}},
+			},
 		}
 		commands := looked.commands()
 		if sizes := []int{len(commands[0]), len(commands[1])}; !reflect.DeepEqual(sizes, []int{2 + chunk, 2 + 1}) {
 			t.Fatalf("the commands have %v keys", sizes)
 		}
-		first := [][]byte{pointer(5, 3), alive(5)}
+		first := [][]byte{at(5, 3), alive(5)}
 		for range chunk {
 			first = append(first, row)
 		}
@@ -55,6 +58,36 @@ func TestAnAliveThatIsNoNumberIsUnreadable(t *testing.T) {
 		if live, err := looked.vouched(wrong); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("%x: got %v, %v", wrong, live, err)
 		}
+	}
+}
+
+// TestBesideAnotherPointerTheMetaIsAskedForAgain has an epoch that is counted anew, with another meta.
+func TestBesideAnotherPointerTheMetaIsAskedForAgain(t *testing.T) {
+	looked := lookup{
+		namespace: "ns", view: "v", sources: []*source{{name: "v", view: "v", fields: []string{"mark"}}}, entities: Entities(7),
+		pin: &pin{
+			pointer{flip: 5, generation: 1, epoch: 1},
+			&meta{keys: []joinKey{{"id", "integer"}}, fields: []field{{"mark", "int64"}}},
+		},
+	}
+	moved := packed(t, []any{int64(1), int64(6), int64(1), int64(1), int64(0)})
+	other := packed(t, []any{
+		int64(1), "f", []any{[]any{"id", "integer"}}, []any{[]any{"debt", "int64"}, []any{"mark", "int64"}}, []any{nil, nil}, []any{nil, nil},
+	})
+	row := packed(t, []any{int64(1), []any{int64(-5), int64(70)}, int64(0), nil})
+	for _, step := range []struct {
+		asks  string
+		third []byte
+	}{{"1:7", row}, {"m:1", other}, {"1:7", row}} {
+		if asks := looked.commands()[0][2]; asks != "{ns:v}:"+step.asks {
+			t.Fatalf("expected %q, got %q", step.asks, asks)
+		}
+		if err := looked.accept([][][]byte{{moved, msgp.AppendInt64(nil, 6), step.third}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if value := looked.tables[0].columns[0].value(0); value != int64(70) {
+		t.Errorf("got %v", value)
 	}
 }
 

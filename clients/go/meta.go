@@ -14,7 +14,7 @@ type pointer struct {
 	flip, generation, epoch, snapshotTime int64
 }
 
-// meta says how the rows of an epoch are to be read; it never changes.
+// meta says how the rows of an epoch are to be read.
 type meta struct {
 	keys            []joinKey
 	fields          []field

@@ -38,7 +38,7 @@ type Options struct {
 	CAFile string
 }
 
-// Store reads features by key. It is safe for concurrent use; it remembers each view's epoch and meta, and services.
+// Store reads features by key. It is safe for concurrent use; it remembers each view's pointer and meta, and services.
 type Store struct {
 	namespace string
 	server    *server

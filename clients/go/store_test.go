@@ -86,13 +86,13 @@ func TestAMetaIsRememberedEvenWhereTheLookupFails(t *testing.T) {
 }
 
 func TestTheNewerPinStays(t *testing.T) {
-	store, first, second, third := &Store{}, &pin{epoch: 1}, &pin{epoch: 2}, &pin{epoch: 3}
+	store, first, second, third := &Store{}, &pin{pointer: pointer{flip: 1}}, &pin{pointer: pointer{flip: 2}}, &pin{pointer: pointer{flip: 3}}
 	for _, step := range []struct{ before, found, kept *pin }{
 		{nil, first, first}, {nil, second, first}, {first, third, third}, {first, second, third},
 	} {
 		store.remember("view", step.before, step.found)
 		if kept, _ := store.pins.Load("view"); kept != any(step.kept) {
-			t.Errorf("of epoch %d the pin was put, and %v stayed", step.found.epoch, kept)
+			t.Errorf("of flip %d the pin was put, and %v stayed", step.found.pointer.flip, kept)
 		}
 	}
 }

@@ -6,7 +6,7 @@ One MGET is one instant of the server: pointer, alive and rows in it belong toge
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 
 from skewless.errors import NotPublishedError, OnlineError, UsageError
@@ -46,15 +46,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The epoch that a reader saw last, what its entities' keys begin with, and how to read it.
+    """The pointer that a reader saw last, what its entities' keys begin with, and how to read them.
 
-    An epoch's meta never changes.
+    A meta is good for the pointer beside which it was read, and confirmed where that is another: a store that was
+    emptied, or lost a flip, may count its epochs anew, with another meta.
     """
 
-    epoch: int
-    prefix: str
-    meta: Meta
     seen: Seen
+    prefix: str
+    raw_meta: bytes
+    meta: Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +145,21 @@ class Lookup:
         seen, alive = self._seen(replies[0][0]), self.keys.alive
         if self._wanted is not None:
             self._accept_meta(seen, replies[0][2])
-        elif self.pin is None or self.pin.epoch != seen.pointer.epoch:
+        elif self.pin is None or self.pin.seen is not seen:
             self._wanted = seen.pointer.epoch
         elif len(replies) == 1 or len({(reply[0], seen.is_live(alive, reply[1])) for reply in replies}) == 1:
             self._settle(seen, self.pin, replies)
 
     def _accept_meta(self, seen: Seen, raw: bytes | None) -> None:
-        if raw is not None and self._wanted is not None:
-            prefix = self.keys.entity(self._wanted, "")
-            self.pin = Pin(self._wanted, prefix, Meta.decode(raw), seen)
-            self._wanted, self._fresh = None, True
-        elif seen.pointer.epoch == self._wanted:
+        epoch = seen.pointer.epoch
+        if epoch != self._wanted:
+            self._wanted = epoch
+        elif raw is None:
             raise self._not_published()
         else:
-            self._wanted = seen.pointer.epoch
+            meta = self.pin.meta if self.pin and self.pin.raw_meta == raw else Meta.decode(raw)
+            self.pin = Pin(seen, self.keys.entity(epoch, ""), raw, meta)
+            self._wanted, self._fresh = None, True
 
     def _settle(self, seen: Seen, pin: Pin, replies: Sequence[Sequence[bytes | None]]) -> None:
         live = seen.is_live(self.keys.alive, replies[0][1])
@@ -165,8 +167,6 @@ class Lookup:
         if len(raws) < len(self._names):
             found = iter(raws)
             raws = [None if name is None else next(found) for name in self._names]
-        if seen is not pin.seen:
-            self.pin = replace(pin, seen=seen)
         self.slots = Slots(pin.meta, seen.pointer, live, self._names, raws)
 
     def _row_keys(self, pin: Pin) -> list[str | None]:

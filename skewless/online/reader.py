@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class OnlineReader:
-    """Reads features by key. Safe for threads; remembers each view's epoch and meta, and what services are.
+    """Reads features by key. Safe for threads; remembers each view's pointer and meta, and what services are.
 
     Raises NotPublishedError, StoreUnavailable, OnlineError for what does not parse or is of a later format, and
     UsageError for a feature or join key that is not there.

@@ -6,7 +6,7 @@ No input or output here, so that readers with threads and with asyncio are the s
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -42,7 +42,7 @@ Aliases = Mapping[str, Alias]
 
 @dataclass
 class Memory:
-    """What a reader remembers: of each view its epoch and meta, of each service what its record said last.
+    """What a reader remembers: of each view its pointer and meta, of each service what its record said last.
 
     steady  requests that have a short way, by their features
     """
@@ -124,12 +124,9 @@ class Request:
         if steady is None or pin is None or keys is None:
             return None
         (reply,) = yield [(*steady.state, *keys)]
-        seen = pin.seen.again(reply[0]) if reply[0] else None
-        if seen is None or seen.pointer.epoch != pin.epoch:
+        if reply[0] != pin.seen.raw:
             return None
-        if seen is not pin.seen:
-            self.memory.pins[steady.view] = replace(pin, seen=seen)
-        return steady.answer(self.entities, keys, seen, reply, clock.now())
+        return steady.answer(self.entities, keys, pin.seen, reply, clock.now())
 
     def _remember(self, wish: Wish, lookups: Sequence[Lookup], found: Answer) -> None:
         """Know the request again, if it is of one view under its own name."""

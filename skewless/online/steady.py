@@ -1,7 +1,7 @@
 """The short way of a request that was answered before: the same features of one view, of whatever entities.
 
 A lookup takes a tenth of a millisecond, and a third of it would be working out again what does not change. Whatever
-is not as it was (another epoch, a key of another kind, a null among the keys) is left to the long way.
+is not as it was (another pointer, a key of another kind, a null among the keys) is left to the long way.
 """
 
 from __future__ import annotations

@@ -79,6 +79,8 @@ def test_what_is_published_beside_the_live_rows_is_seen_at_once(server: Server) 
     server.publish(USERS, 2, 1, {"7": (71, "a")})
     server.put("1:8", encode_slots(2, NIL, 1, row_encoder(USERS.dtypes)((80, "b"))))
     assert server.marks(7, 8) == [71, 0]
+    assert server.asked == 4  # its meta is confirmed
+    assert server.marks(7, 8) == [71, 0]
     assert server.asked == 1
     assert server.ask(FEATURES, {"user_id": 7}).views["stats"].generation == 2
 
@@ -107,6 +109,23 @@ def test_other_join_keys_and_fields_of_a_new_epoch_are_asked_for(server: Server)
     assert server.ask(FEATURES, {"name": "Ann"}).columns == {"stats__mark": [90]}
     assert server.ask(FEATURES, {"name": "Ann"}).columns == {"stats__mark": [90]}
     assert server.asked == 1
+
+
+@pytest.mark.parametrize("was_asked_between", [False, True])
+def test_a_store_that_counts_its_epochs_anew_is_not_read_as_before(
+    server: Server, was_asked_between: bool
+) -> None:
+    server.content.clear()
+    if was_asked_between:
+        with pytest.raises(NotPublishedError):
+            server.marks(7)
+    other = replace(USERS, fields=(("debt", types.Int64), *FIELDS), absent=(0, 0, None), expired=(0, 0, None))
+    server.publish(other, 2, 1, {"7": (-5, 70, "a")})
+    assert server.marks(7) == [70]
+    server.content.clear()
+    server.publish(NAMES, 3, 1, {"7": ("c", 90)})
+    with pytest.raises(UsageError, match="looked up by name"):
+        server.marks(7)
 
 
 def test_fields_that_another_request_saw_moving_are_not_confused(server: Server) -> None:

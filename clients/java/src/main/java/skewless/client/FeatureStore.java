@@ -25,7 +25,7 @@ import java.util.stream.Collectors;
  * Short, Byte or BigInteger. A feature is {@code view:field}, or the name of a feature service, which stands for all of its
  * features; one that is named twice counts once. An entity without rows, or with a null key, has the view's absent row.
  *
- * <p>Safe for use by many threads, over one connection. It remembers the epoch and meta of each view, and nothing else: what
+ * <p>Safe for use by many threads, over one connection. It remembers the pointer and meta of each view, and nothing else: what
  * is published is seen by the next lookup. All values of a view, and of its aliases, are of one generation.
  *
  * <p>All lookups throw {@link FeatureStoreException}.

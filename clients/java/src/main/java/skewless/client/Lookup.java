@@ -18,8 +18,11 @@ import java.util.function.Function;
 final class Lookup {
     static final int CHUNK = 500;
 
-    /** The epoch that was seen last, and how to read it; an epoch's meta never changes. */
-    record Pin(long epoch, Meta meta) { }
+    /**
+     * The pointer that was seen last, and how to read what it points to. Beside another pointer the meta is asked for again:
+     * a store that was emptied, or lost a flip, may count its epochs anew, with another meta.
+     */
+    record Pin(Pointer pointer, Meta meta) { }
 
     private final String namespace;
     private final String view;
@@ -102,7 +105,7 @@ final class Lookup {
         Pointer seen = reading("pointer", keys.pointer(), first.open(0, reader), Pointer::read);
         if (wanted != null) {
             acceptMeta(seen, first);
-        } else if (pin == null || pin.epoch() != seen.epoch()) {
+        } else if (pin == null || !pin.pointer().equals(seen)) {
             wanted = seen.epoch();
         } else if (refusal != null) {
             throw refusal;
@@ -112,16 +115,15 @@ final class Lookup {
     }
 
     private void acceptMeta(Pointer seen, Values reply) {
-        if (!reply.isNil(2)) {
-            Meta meta = reading("meta", keys.meta(wanted), reply.open(2, reader), Meta::read);
-            pin = new Pin(wanted, meta);
+        if (seen.epoch() != wanted) {
+            wanted = seen.epoch();
+        } else if (reply.isNil(2)) {
+            throw notPublished();
+        } else {
+            pin = new Pin(seen, reading("meta", keys.meta(wanted), reply.open(2, reader), Meta::read));
             wanted = null;
             asked = null;
             refusal = null;
-        } else if (seen.epoch() == wanted) {
-            throw notPublished();
-        } else {
-            wanted = seen.epoch();
         }
     }
 
@@ -162,7 +164,7 @@ final class Lookup {
     }
 
     private void prepare() {
-        String start = keys.entities(pin.epoch());
+        String start = keys.entities(pin.pointer().epoch());
         List<Meta.JoinKey> joinKeys = pin.meta().keys();
         byte[][] found = new byte[sources.size() * entities.size()][];
         rows = new int[found.length];

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 /** What a lookup asks next after what a server may answer at one instant and another. */
 class LookupTest {
     private static final byte[] POINTER = Pack.pointer(9, 5, 3);
+    private static final byte[] PAST = Pack.pointer(8, 4, 2);
     private static final byte[] ALIVE = Pack.pack(9L);
     private static final byte[] META = Pack.meta("score");
     private static final Feature SCORE = Feature.parse("view:score");
@@ -36,7 +37,7 @@ class LookupTest {
 
     @Test
     void aLaterOneAsksOnce() {
-        Lookup lookup = lookup(List.of(1), pinned(3));
+        Lookup lookup = lookup(List.of(1), pinned(POINTER));
         assertAsks(lookup, "p a 3:1");
         lookup.accept(List.of(reply(POINTER, ALIVE, Pack.entity(5, 7L))));
         assertEquals(List.of(7L), scores(lookup, 1));
@@ -44,7 +45,7 @@ class LookupTest {
 
     @Test
     void anEpochThatIsNotTheOneSeenHasItsMetaReadFirst() {
-        Lookup lookup = lookup(List.of(1), pinned(2));
+        Lookup lookup = lookup(List.of(1), pinned(PAST));
         assertAsks(lookup, "p a 2:1");
         lookup.accept(List.of(reply(POINTER, ALIVE, Pack.entity(5, 7L))));
         assertFalse(lookup.settled());
@@ -54,8 +55,22 @@ class LookupTest {
     }
 
     @Test
+    void besideAnotherPointerTheMetaIsReadAgainAsAStoreMayCountItsEpochsAnew() {
+        byte[] moved = Pack.pointer(10, 1, 3);
+        byte[] alive = Pack.pack(10L);
+        Lookup lookup = lookup(List.of(1), pinned(POINTER));
+        assertAsks(lookup, "p a 3:1");
+        lookup.accept(List.of(reply(moved, alive, Pack.entity(1, -5L, 70L))));
+        assertAsks(lookup, "p a m:3");
+        lookup.accept(List.of(reply(moved, alive, Pack.meta("debt", "score"))));
+        assertAsks(lookup, "p a 3:1");
+        lookup.accept(List.of(reply(moved, alive, Pack.entity(1, -5L, 70L))));
+        assertEquals(List.of(70L), scores(lookup, 1));
+    }
+
+    @Test
     void whatTheMetaOfAPastEpochRefusesIsAskedForByTheNext() {
-        Lookup lookup = new Lookup("ns", "view", List.of(List.of(SCORE)), List.of(Map.of("shop_id", 1)), pinned(2));
+        Lookup lookup = new Lookup("ns", "view", List.of(List.of(SCORE)), List.of(Map.of("shop_id", 1)), pinned(PAST));
         assertAsks(lookup, "p a");
         lookup.accept(List.of(reply(POINTER, ALIVE)));
         assertAsks(lookup, "p a m:3");
@@ -67,7 +82,7 @@ class LookupTest {
 
     @Test
     void whatTheMetaOfTheEpochRefusesIsRefused() {
-        Lookup lookup = lookup(List.of("1"), pinned(3));
+        Lookup lookup = lookup(List.of("1"), pinned(POINTER));
         assertAsks(lookup, "p a");
         assertThrows(FeatureStoreException.Usage.class, () -> lookup.accept(List.of(reply(POINTER, ALIVE))));
     }
@@ -88,10 +103,14 @@ class LookupTest {
         byte[] laterAlive = Pack.pack(10L);
         for (byte[][] second : List.of(new byte[][] {later, laterAlive}, new byte[][] {POINTER, null},
                 new byte[][] {POINTER, laterAlive}, new byte[][] {later, ALIVE})) {
-            Lookup lookup = lookup(IntStream.range(0, 501).boxed().toList(), pinned(3));
+            Lookup lookup = lookup(IntStream.range(0, 501).boxed().toList(), pinned(POINTER));
             assertEquals(List.of(502, 3), lookup.commands().stream().map(command -> command.length).toList());
             lookup.accept(List.of(reply(head(POINTER, ALIVE, 500)), reply(head(second[0], second[1], 1))));
             assertFalse(lookup.settled());
+            lookup.accept(List.of(reply(head(later, laterAlive, 500)), reply(head(later, laterAlive, 1))));
+            assertAsks(lookup, "p a m:3");
+            lookup.accept(List.of(reply(later, laterAlive, META)));
+            lookup.commands();
             lookup.accept(List.of(reply(head(later, laterAlive, 500)), reply(head(later, laterAlive, 1))));
             assertTrue(lookup.settled());
             assertEquals(6, lookup.pointer().generation());
@@ -103,7 +122,7 @@ class LookupTest {
         List<Integer> entities = new ArrayList<>(IntStream.range(0, 1200).boxed().toList());
         entities.set(499, null);
         entities.set(1100, null);
-        Lookup lookup = lookup(entities, pinned(3));
+        Lookup lookup = lookup(entities, pinned(POINTER));
         List<Values> replies = new ArrayList<>();
         for (byte[][] command : lookup.commands()) {
             byte[][] values = head(POINTER, ALIVE, command.length - 2);
@@ -120,7 +139,7 @@ class LookupTest {
 
     @Test
     void anAliveOfAnotherFlipExpiresAll() {
-        Lookup lookup = lookup(Arrays.asList(1, null), pinned(3));
+        Lookup lookup = lookup(Arrays.asList(1, null), pinned(POINTER));
         assertAsks(lookup, "p a 3:1");
         lookup.accept(List.of(reply(POINTER, Pack.pack(8L), Pack.entity(5, 7L))));
         assertFalse(lookup.live());
@@ -129,7 +148,7 @@ class LookupTest {
 
     @Test
     void aliveThatIsNoNumberIsUnreadable() {
-        Lookup lookup = lookup(List.of(1), pinned(3));
+        Lookup lookup = lookup(List.of(1), pinned(POINTER));
         assertAsks(lookup, "p a 3:1");
         for (byte[] alive : List.of(Pack.pack("9"), Arrays.copyOf(ALIVE, ALIVE.length + 1))) {
             FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
@@ -140,7 +159,7 @@ class LookupTest {
 
     @Test
     void whatFollowsAnEntityIsUnreadable() {
-        Lookup lookup = lookup(List.of(1), pinned(3));
+        Lookup lookup = lookup(List.of(1), pinned(POINTER));
         assertAsks(lookup, "p a 3:1");
         byte[] longer = Arrays.copyOf(Pack.entity(5, 7L), Pack.entity(5, 7L).length + 1);
         assertThrows(FeatureStoreException.Unreadable.class,
@@ -149,7 +168,7 @@ class LookupTest {
 
     @Test
     void aRowOfMoreValuesThanFieldsIsUnreadable() {
-        Lookup lookup = lookup(List.of(1), pinned(3));
+        Lookup lookup = lookup(List.of(1), pinned(POINTER));
         assertAsks(lookup, "p a 3:1");
         byte[] wider = Pack.entity(5, 7L, 8L);
         FeatureStoreException error = assertThrows(FeatureStoreException.Unreadable.class,
@@ -171,8 +190,8 @@ class LookupTest {
         return new Lookup("ns", "view", List.of(List.of(SCORE)), entities, pin);
     }
 
-    private static Lookup.Pin pinned(long epoch) {
-        return new Lookup.Pin(epoch, Meta.read(MessagePack.of(META)));
+    private static Lookup.Pin pinned(byte[] pointer) {
+        return new Lookup.Pin(Pointer.read(MessagePack.of(pointer)), Meta.read(MessagePack.of(META)));
     }
 
     private static void assertAsks(Lookup lookup, String wanted) {
