@@ -15,7 +15,7 @@ jars:  ## Bring the Delta jars only
 demo: setup  ## Load real flights, build, check, publish, look up and train; run it again to go on
 	@.venv/bin/python -m examples.demo
 
-test: setup  ## Linters, types, import contracts and the tests (at most 15 minutes)
+test: setup  ## Linters, types, import contracts and the tests (15 minutes on an idle machine)
 	@scripts/test.sh
 
 test-slow: setup  ## The tests that take minutes (at most 30 in all)
