@@ -50,6 +50,22 @@ func TestWrongURLsAreRefusedWithoutTheirPasswords(t *testing.T) {
 	}
 }
 
+func TestAnOptionThatSaysNothingIsNamed(t *testing.T) {
+	for query, why := range map[string]string{
+		"ssl_ca_certs=":               "its ssl_ca_certs names no file",
+		"db=0&ssl_ca_certs":           "its ssl_ca_certs names no file",
+		"ssl_ca_certs=%":              "a % in it begins no two hex digits",
+		"socket_timeout=0":            "its socket_timeout is 0",
+		"socket_timeout=":             "its socket_timeout is no number of seconds",
+		"socket_connect_timeout=0":    "its socket_connect_timeout is 0",
+		"socket_connect_timeout=-1.5": "its socket_connect_timeout is no number of seconds",
+	} {
+		if _, err := parse("rediss://h?" + query); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: expected %q, got %v", query, why, err)
+		}
+	}
+}
+
 func TestTLSIsForNothingElse(t *testing.T) {
 	for url, isTLS := range map[string]bool{"redis://h:1": false, "rediss://h:1": true, "rediss+sentinel://h:1/m": true, "rediss+cluster://h:1": true} {
 		option, err := Options(url, Settings{})

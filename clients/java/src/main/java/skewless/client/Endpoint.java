@@ -81,8 +81,8 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
 
     /** Options, in which what the URL says wins. */
     Options over(Options given) {
-        return new Options(seconds(more.get(CONNECT_TIMEOUT), given.connectTimeout()),
-                seconds(more.get(COMMAND_TIMEOUT), given.commandTimeout()),
+        return new Options(seconds(more, CONNECT_TIMEOUT, given.connectTimeout()),
+                seconds(more, COMMAND_TIMEOUT, given.commandTimeout()),
                 more.containsKey(CA_FILE) ? Path.of(more.get(CA_FILE)) : given.caFile());
     }
 
@@ -172,18 +172,25 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
             }
             more.put(item.substring(0, equals), decoded(item.substring(equals + 1)));
         }
-        seconds(more.get(CONNECT_TIMEOUT), null);
-        seconds(more.get(COMMAND_TIMEOUT), null);
+        seconds(more, CONNECT_TIMEOUT, null);
+        seconds(more, COMMAND_TIMEOUT, null);
+        if ("".equals(more.get(CA_FILE))) {
+            throw wrong("its " + CA_FILE + " names no file");
+        }
         return Map.copyOf(more);
     }
 
-    private static Duration seconds(String text, Duration otherwise) {
-        if (text == null) {
+    private static Duration seconds(Map<String, String> more, String name, Duration otherwise) {
+        if (!more.containsKey(name)) {
             return otherwise;
-        } else if (!SECONDS.matcher(text).matches()) {
-            throw wrong("a time-out in it is no number of seconds");
+        } else if (!SECONDS.matcher(more.get(name)).matches()) {
+            throw wrong("its " + name + " is no number of seconds");
         }
-        return Duration.ofNanos(new BigDecimal(text).movePointRight(9).longValueExact());
+        Duration found = Duration.ofNanos(new BigDecimal(more.get(name)).movePointRight(9).longValueExact());
+        if (found.isZero()) {
+            throw wrong("its " + name + " is 0; leave it out for the usual one");
+        }
+        return found;
     }
 
     private static int number(String text) {

@@ -3,6 +3,7 @@ package skewless.client;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lettuce.core.RedisCredentials;
 import io.lettuce.core.RedisURI;
@@ -61,6 +62,20 @@ class EndpointTest {
         FeatureStoreException error = assertThrows(FeatureStoreException.Usage.class, () -> Endpoint.parse(url));
         assertFalse(error.getMessage().contains("xq"), error.getMessage());
         assertFalse(error.getMessage().contains("zz@"), error.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = ':', value = {
+        "ssl_ca_certs=:its ssl_ca_certs names no file",
+        "socket_timeout=0:its socket_timeout is 0",
+        "socket_timeout=:its socket_timeout is no number of seconds",
+        "socket_timeout=-1:its socket_timeout is no number of seconds",
+        "socket_connect_timeout=0.0:its socket_connect_timeout is 0",
+    })
+    void anOptionThatSaysNothingIsNamed(String query, String why) {
+        FeatureStoreException error =
+                assertThrows(FeatureStoreException.Usage.class, () -> Endpoint.parse("rediss://h?" + query));
+        assertTrue(error.getMessage().contains(why), error.getMessage());
     }
 
     @Test
