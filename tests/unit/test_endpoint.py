@@ -17,6 +17,7 @@ SENTINELS = (("one", 26379), ("two", 7001))
         ("redis://host", {"hosts": (("host", 6379),)}),
         ("redis://host/?db=2", {"hosts": (("host", 6379),), "db": 2}),
         ("redis://[::1]:7000", {"hosts": (("::1", 7000),)}),
+        ("redis://b%2dc+d:2", {"hosts": (("b-c+d", 2),)}),
         ("redis://:p%40%2F%3Fw@host:1", {"hosts": (("host", 1),), "password": "p@/?w"}),
         ("redis://ann:a@b:c@host:1", {"hosts": (("host", 1),), "username": "ann", "password": "a@b:c"}),
         (

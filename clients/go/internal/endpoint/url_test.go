@@ -13,6 +13,7 @@ func TestURLs(t *testing.T) {
 		"redis://localhost/":               {hosts: []string{"localhost:6379"}},
 		"redis://:p%40ss%2F@10.0.0.1:7/3":  {hosts: []string{"10.0.0.1:7"}, password: "p@ss/", db: 3},
 		"redis://ann:a+b@[::1]/0":          {hosts: []string{"[::1]:6379"}, username: "ann", password: "a+b"},
+		"redis://b%2dc+d:2":                {hosts: []string{"b-c+d:2"}},
 		"redis://ann:a@b@h":                {hosts: []string{"h:6379"}, username: "ann", password: "a@b"},
 		"rediss://h:1?ssl_ca_certs=/c.pem": {hosts: []string{"h:1"}, tls: true, caFile: "/c.pem"},
 		"redis://h?socket_timeout=0.5&socket_connect_timeout=2&db=3&client_name=a%20b": {

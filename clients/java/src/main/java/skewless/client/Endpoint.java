@@ -40,14 +40,14 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
     record Host(String name, int port) {
         @Override
         public String toString() {
-            return name + ":" + port;
+            return (name.contains(":") ? "[" + name + "]" : name) + ":" + port;
         }
     }
 
     private static final Pattern URL = Pattern.compile("redis(s?)(?:\\+(sentinel|cluster))?://(?:([^@/?#]*)@)?([^@/?#]+)"
             + "(?:/([^?#@]*))?(?:\\?([^#@]*))?");
     private static final Pattern SECONDS = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
-    private static final Pattern HOST = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^:\\[\\]\\s]+)(?::([0-9]{1,5}))?");
+    private static final Pattern HOST = Pattern.compile("(?:\\[([0-9A-Fa-f:.]+)]|([^:\\[\\]\\s]+))(?::([0-9]{1,5}))?");
     private static final Pattern PATH = Pattern.compile("([0-9]{1,6})?");
     private static final Pattern SENTINEL_PATH = Pattern.compile("([^/]+)(?:/([0-9]{1,6})?)?");
 
@@ -151,11 +151,11 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
                 throw wrong("a host in it is not of the form host:port");
             }
             int usual = kind == Kind.SENTINEL ? 26379 : 6379;
-            int port = match.group(2) == null ? usual : Integer.parseInt(match.group(2));
+            int port = match.group(3) == null ? usual : Integer.parseInt(match.group(3));
             if (port < 1 || port > 65535) {
                 throw wrong(port + " is no port");
             }
-            hosts.add(new Host(match.group(1).replaceAll("[\\[\\]]", ""), port));
+            hosts.add(new Host(match.group(1) == null ? decoded(match.group(2)) : match.group(1), port));
         }
         if (kind == Kind.SINGLE && hosts.size() > 1) {
             throw wrong("it has several hosts, and says neither sentinel nor cluster");
