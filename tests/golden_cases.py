@@ -106,6 +106,12 @@ def right_rows() -> list[dict[str, Any]]:
             [{"pairs__seats": 3}, {"pairs__seats": None}],
         ),
         answered(
+            "a null beside a key",
+            ["pairs:seats"],
+            [{"origin": "", "day": 0}, {"origin": None, "day": 0}, {"origin": "LGA", "day": None}],
+            [{"pairs__seats": 4}, {"pairs__seats": None}, {"pairs__seats": None}],
+        ),
+        answered(
             "several views",
             ["plain:score", "all:word"],
             user(1),
@@ -163,6 +169,20 @@ def errors() -> list[dict[str, Any]]:
         refused("a truth for an integer key", ["plain:score"], user(True), "usage", "integer"),
         refused("an integer for a text key", ["texts:place"], [{"name": 1}], "usage", "string"),
         refused("a list for a key", ["plain:score"], user([1]), "usage", "integer"),
+        refused(
+            "a null before a text for an integer key",
+            ["pairs:price"],
+            [{"origin": None, "day": "0"}],
+            "usage",
+            "integer",
+        ),
+        refused(
+            "a null behind an integer for a text key",
+            ["pairs:price"],
+            [{"origin": 1, "day": None}],
+            "usage",
+            "string",
+        ),
         refused("no join key", ["plain:score"], [{"user": 1}], "usage", "user_id"),
         refused("one of two join keys", ["pairs:price"], [{"origin": "JFK"}], "usage", "day"),
         refused("the second entity lacks its key", ["plain:score"], [{"user_id": 1}, {}], "usage", "user_id"),

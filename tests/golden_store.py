@@ -246,6 +246,7 @@ def pairs() -> View:
         [None] * 2,
     )
     view.entity("a%7Cb|-7", 5, flat([f64(1.5), 3], ["float64", "int32"]), 0, None)
+    view.entity("|0", 5, flat([f64(4.5), 4], ["float64", "int32"]), 0, None)  # of no text, which is no null
     view.entity("JFK|0", 5, [f64(2.5), None], 0, None)
     view.entity("LGA|0", 5, flat([f64(3.5), 9], ["float64", "int32"]), 0, None)
     return view

@@ -78,8 +78,9 @@ func (l *lookup) appendKey(key []byte, source *source, entity any) (found []byte
 					source.name, source.described(joinKeys), slices.Sorted(maps.Keys(named)))
 			}
 		}
-		if isKey = isKey && value != nil; !isKey {
-			continue // the names of the others are looked at all the same
+		if value == nil {
+			isKey = false
+			continue // the others are looked at all the same
 		}
 		if i > 0 {
 			key = append(key, '|')

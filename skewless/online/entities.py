@@ -96,11 +96,6 @@ def _listed(value: Any) -> list[Any] | None:
     return listed if isinstance(listed, list) else None  # a numpy scalar has a tolist, too
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."
-
-
 def _lengths(given: Mapping[str, Any], columns: Mapping[str, list[Any] | None]) -> str:
     told = (
         f"{name} is {given[name]!r}" if it is None else f"{name} has {len(it)}"

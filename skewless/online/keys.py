@@ -89,11 +89,10 @@ def entity_key(values: Sequence[Any], kinds: Sequence[KeyKind]) -> str | None:
     >>> entity_key(["a|b%"], [KeyKind.STRING])
     'a%7Cb%25'
 
-    Raises UsageError when a value is not of its kind: no reader guesses that "7" means 7.
+    Raises UsageError when a value is not of its kind, beside a null too: no reader guesses that "7" means 7.
     """
-    if any(value is None for value in values):
-        return None
-    return "|".join(_part(value, kind) for value, kind in zip(values, kinds, strict=True))
+    parts = [_part(value, kind) for value, kind in zip(values, kinds, strict=True) if value is not None]
+    return "|".join(parts) if len(parts) == len(kinds) else None
 
 
 def escaped(text: str) -> str:

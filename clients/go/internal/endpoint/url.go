@@ -90,7 +90,9 @@ func (e *endpoint) setQuery(query string) error {
 		switch name {
 		case "":
 		case "ssl_ca_certs":
-			e.caFile = value
+			if e.caFile = value; value == "" && err == nil {
+				err = errors.New("its ssl_ca_certs names no file")
+			}
 		case "sentinel_username":
 			e.sentinelUsername = value
 		case "sentinel_password":
@@ -98,9 +100,9 @@ func (e *endpoint) setQuery(query string) error {
 		case "client_name":
 			e.clientName = value
 		case "socket_timeout":
-			e.timeout, err = seconds(value)
+			e.timeout, err = seconds(name, value)
 		case "socket_connect_timeout":
-			e.connectTimeout, err = seconds(value)
+			e.connectTimeout, err = seconds(name, value)
 		case "db":
 			e.db, err = database(value)
 		default:
@@ -196,10 +198,13 @@ func database(text string) (int, error) {
 	return strconv.Atoi(text)
 }
 
-func seconds(text string) (time.Duration, error) {
+func seconds(name, text string) (time.Duration, error) {
 	found, err := time.ParseDuration(text + "s")
-	if !secondsForm.MatchString(text) || err != nil || found == 0 {
-		return 0, errors.New("a time-out in it is no number of seconds")
+	switch {
+	case !secondsForm.MatchString(text) || err != nil:
+		return 0, fmt.Errorf("its %s is no number of seconds", name)
+	case found == 0:
+		return 0, fmt.Errorf("its %s is 0; leave it out for the usual one", name)
 	}
 	return found, nil
 }

@@ -13,6 +13,7 @@ func TestURLs(t *testing.T) {
 		"redis://localhost/":               {hosts: []string{"localhost:6379"}},
 		"redis://:p%40ss%2F@10.0.0.1:7/3":  {hosts: []string{"10.0.0.1:7"}, password: "p@ss/", db: 3},
 		"redis://ann:a+b@[::1]/0":          {hosts: []string{"[::1]:6379"}, username: "ann", password: "a+b"},
+		"redis://b%2dc+d:2":                {hosts: []string{"b-c+d:2"}},
 		"redis://ann:a@b@h":                {hosts: []string{"h:6379"}, username: "ann", password: "a@b"},
 		"rediss://h:1?ssl_ca_certs=/c.pem": {hosts: []string{"h:1"}, tls: true, caFile: "/c.pem"},
 		"redis://h?socket_timeout=0.5&socket_connect_timeout=2&db=3&client_name=a%20b": {
@@ -46,6 +47,22 @@ func TestWrongURLsAreRefusedWithoutTheirPasswords(t *testing.T) {
 		_, err := parse(url)
 		if err == nil || !strings.Contains(err.Error(), "redis://host:6379/0") || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: got %v", url, err)
+		}
+	}
+}
+
+func TestAnOptionThatSaysNothingIsNamed(t *testing.T) {
+	for query, why := range map[string]string{
+		"ssl_ca_certs=":               "its ssl_ca_certs names no file",
+		"db=0&ssl_ca_certs":           "its ssl_ca_certs names no file",
+		"ssl_ca_certs=%":              "a % in it begins no two hex digits",
+		"socket_timeout=0":            "its socket_timeout is 0",
+		"socket_timeout=":             "its socket_timeout is no number of seconds",
+		"socket_connect_timeout=0":    "its socket_connect_timeout is 0",
+		"socket_connect_timeout=-1.5": "its socket_connect_timeout is no number of seconds",
+	} {
+		if _, err := parse("rediss://h?" + query); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: expected %q, got %v", query, why, err)
 		}
 	}
 }

@@ -24,7 +24,7 @@ abstract sealed class Client implements AutoCloseable {
 
     static Client of(Endpoint endpoint, Options options) {
         Path caFile = options.caFile();
-        if (caFile != null && !Files.isReadable(caFile)) {
+        if (caFile != null && (!Files.isReadable(caFile) || Files.isDirectory(caFile))) {
             throw new FeatureStoreException.Usage(
                     "there is no file of certificates at " + caFile + "; give the path of one in PEM");
         }

@@ -40,14 +40,14 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
     record Host(String name, int port) {
         @Override
         public String toString() {
-            return name + ":" + port;
+            return (name.contains(":") ? "[" + name + "]" : name) + ":" + port;
         }
     }
 
     private static final Pattern URL = Pattern.compile("redis(s?)(?:\\+(sentinel|cluster))?://(?:([^@/?#]*)@)?([^@/?#]+)"
             + "(?:/([^?#@]*))?(?:\\?([^#@]*))?");
     private static final Pattern SECONDS = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
-    private static final Pattern HOST = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^:\\[\\]\\s]+)(?::([0-9]{1,5}))?");
+    private static final Pattern HOST = Pattern.compile("(?:\\[([0-9A-Fa-f:.]+)]|([^:\\[\\]\\s]+))(?::([0-9]{1,5}))?");
     private static final Pattern PATH = Pattern.compile("([0-9]{1,6})?");
     private static final Pattern SENTINEL_PATH = Pattern.compile("([^/]+)(?:/([0-9]{1,6})?)?");
 
@@ -81,8 +81,8 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
 
     /** Options, in which what the URL says wins. */
     Options over(Options given) {
-        return new Options(seconds(more.get(CONNECT_TIMEOUT), given.connectTimeout()),
-                seconds(more.get(COMMAND_TIMEOUT), given.commandTimeout()),
+        return new Options(seconds(more, CONNECT_TIMEOUT, given.connectTimeout()),
+                seconds(more, COMMAND_TIMEOUT, given.commandTimeout()),
                 more.containsKey(CA_FILE) ? Path.of(more.get(CA_FILE)) : given.caFile());
     }
 
@@ -151,11 +151,11 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
                 throw wrong("a host in it is not of the form host:port");
             }
             int usual = kind == Kind.SENTINEL ? 26379 : 6379;
-            int port = match.group(2) == null ? usual : Integer.parseInt(match.group(2));
+            int port = match.group(3) == null ? usual : Integer.parseInt(match.group(3));
             if (port < 1 || port > 65535) {
                 throw wrong(port + " is no port");
             }
-            hosts.add(new Host(match.group(1).replaceAll("[\\[\\]]", ""), port));
+            hosts.add(new Host(match.group(1) == null ? decoded(match.group(2)) : match.group(1), port));
         }
         if (kind == Kind.SINGLE && hosts.size() > 1) {
             throw wrong("it has several hosts, and says neither sentinel nor cluster");
@@ -172,18 +172,25 @@ record Endpoint(Kind kind, boolean tls, String user, String password, List<Host>
             }
             more.put(item.substring(0, equals), decoded(item.substring(equals + 1)));
         }
-        seconds(more.get(CONNECT_TIMEOUT), null);
-        seconds(more.get(COMMAND_TIMEOUT), null);
+        seconds(more, CONNECT_TIMEOUT, null);
+        seconds(more, COMMAND_TIMEOUT, null);
+        if ("".equals(more.get(CA_FILE))) {
+            throw wrong("its " + CA_FILE + " names no file");
+        }
         return Map.copyOf(more);
     }
 
-    private static Duration seconds(String text, Duration otherwise) {
-        if (text == null) {
+    private static Duration seconds(Map<String, String> more, String name, Duration otherwise) {
+        if (!more.containsKey(name)) {
             return otherwise;
-        } else if (!SECONDS.matcher(text).matches()) {
-            throw wrong("a time-out in it is no number of seconds");
+        } else if (!SECONDS.matcher(more.get(name)).matches()) {
+            throw wrong("its " + name + " is no number of seconds");
         }
-        return Duration.ofNanos(new BigDecimal(text).movePointRight(9).longValueExact());
+        Duration found = Duration.ofNanos(new BigDecimal(more.get(name)).movePointRight(9).longValueExact());
+        if (found.isZero()) {
+            throw wrong("its " + name + " is 0; leave it out for the usual one");
+        }
+        return found;
     }
 
     private static int number(String text) {

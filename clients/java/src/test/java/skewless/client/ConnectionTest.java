@@ -146,10 +146,12 @@ class ConnectionTest {
 
     @Test
     void aFileOfCertificatesThatIsNotThereIsRefused() {
-        Options options = BRIEF.withCaFile(Path.of("nowhere.pem"));
-        FeatureStoreException error = assertThrows(FeatureStoreException.Usage.class,
-                () -> FeatureStore.connect("rediss://127.0.0.1:1", "java", options));
-        assertTrue(error.getMessage().contains("nowhere.pem"), error.getMessage());
+        for (String file : List.of("nowhere.pem", "src")) {
+            Options options = BRIEF.withCaFile(Path.of(file));
+            FeatureStoreException error = assertThrows(FeatureStoreException.Usage.class,
+                    () -> FeatureStore.connect("rediss://127.0.0.1:1", "java", options));
+            assertTrue(error.getMessage().contains("no file of certificates at " + file), error.getMessage());
+        }
     }
 
     private static FeatureStoreException assertUnavailable(Executable lookup) {

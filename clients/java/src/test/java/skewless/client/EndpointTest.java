@@ -3,6 +3,7 @@ package skewless.client;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lettuce.core.RedisCredentials;
 import io.lettuce.core.RedisURI;
@@ -20,7 +21,8 @@ class EndpointTest {
         "redis://h SINGLE false - - h:6379 - 0",
         "redis://h:1/3 SINGLE false - - h:1 - 3",
         "rediss://u:p%40%2F@h:1/ SINGLE true u p@/ h:1 - 0",
-        "redis://:p+q@[::1]:7 SINGLE false - p+q ::1:7 - 0",
+        "redis://:p+q@[::1]:7 SINGLE false - p+q [::1]:7 - 0",
+        "redis+cluster://[fe80::1],b%2dc+d:2 CLUSTER false - - [fe80::1]:6379,b-c+d:2 - 0",
         "redis+sentinel://a:1,b/main SENTINEL false - - a:1,b:26379 main 0",
         "rediss+sentinel://u:p@a:1,b:2/main/4 SENTINEL true u p a:1,b:2 main 4",
         "redis+cluster://a:1,b:2 CLUSTER false - - a:1,b:2 - 0",
@@ -56,11 +58,34 @@ class EndpointTest {
         "redis+sentinel://a:1", "redis+sentinel://a:1/", "redis+sentinel://a:1/m/x", "redis+cluster://a/1",
         "redis+cluster://a,", "redis+proxy://a", "redis://h?retry=3", "redis://h?db=x", "redis://h?socket_timeout=1e3",
         "redis://h?ssl_ca_certs=a.pem", "redis://h?sentinel_password=xq@zz@h", "redis+cluster://h?db=1", "redis://h?db",
+        "redis://xq%zz", "redis://[::1", "redis://::1",
     })
     void otherUrlsAreRefusedAndNotShown(String url) {
         FeatureStoreException error = assertThrows(FeatureStoreException.Usage.class, () -> Endpoint.parse(url));
         assertFalse(error.getMessage().contains("xq"), error.getMessage());
         assertFalse(error.getMessage().contains("zz@"), error.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = ':', value = {
+        "ssl_ca_certs=:its ssl_ca_certs names no file",
+        "socket_timeout=0:its socket_timeout is 0",
+        "socket_timeout=:its socket_timeout is no number of seconds",
+        "socket_timeout=-1:its socket_timeout is no number of seconds",
+        "socket_connect_timeout=0.0:its socket_connect_timeout is 0",
+    })
+    void anOptionThatSaysNothingIsNamed(String query, String why) {
+        FeatureStoreException error =
+                assertThrows(FeatureStoreException.Usage.class, () -> Endpoint.parse("rediss://h?" + query));
+        assertTrue(error.getMessage().contains(why), error.getMessage());
+    }
+
+    @Test
+    void anAddressOfIpVersion6HasBracketsInMessagesAlone() {
+        Endpoint endpoint = Endpoint.parse("redis+sentinel://[::1],[::2]:7/main");
+        assertEquals("[::1]:26379,[::2]:7 (master main)", endpoint.address());
+        assertEquals(List.of("::1", "::2"), endpoint.uris(Duration.ofSeconds(1)).get(0).getSentinels().stream()
+                .map(RedisURI::getHost).toList());
     }
 
     @Test
