@@ -44,7 +44,7 @@ def _machine(machine: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _targets(cases: Mapping[str, Any]) -> Iterator[str]:
-    yield "| case | ours, | at most | measured | |"
+    yield "| case | ratio or amount | at most | measured | result |"
     yield "|---|---|---|---|---|"
     for name in NAMES:
         if name not in cases:

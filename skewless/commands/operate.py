@@ -29,7 +29,7 @@ def accept(
 
 
 def hold(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
-    """Freeze what readers see until the view is released.
+    """Hold what readers see until the view is released.
 
     Example: skewless hold transaction_stats --reason "source under repair"
     """
@@ -40,7 +40,7 @@ def hold(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
 
 
 def release(view: View, reason: Reason = None, as_json: AsJson = False) -> None:
-    """Thaw a held view, and publish the newest revision in force.
+    """Release a held view, and publish the newest revision in force.
 
     Example: skewless release transaction_stats
     """

@@ -59,7 +59,7 @@ def enter_acceptance(workspace: Workspace, ledger: Ledger, built: Event, reason:
 
 
 def hold(workspace: Workspace, view_name: str, *, reason: str | None = None) -> Operated:
-    """Freeze what readers see until the view is released."""
+    """Hold what readers see until the view is released."""
     view = online_view(workspace, view_name)
     state = operations.hold(workspace.online(view), actor=workspace.settings.actor, reason=reason)
     pointer = state.pointer
@@ -83,7 +83,7 @@ def expire(workspace: Workspace, view_name: str, *, reason: str | None = None) -
 def release(
     workspace: Workspace, view_name: str, *, reason: str | None = None, report: Report = silent
 ) -> Published | Operated:
-    """Thaw a held view, and publish the newest revision in force."""
+    """Release a held view, and publish the newest revision in force."""
     view = online_view(workspace, view_name)
     place = workspace.online(view)
     operations.release(place, actor=workspace.settings.actor, reason=reason)

@@ -103,7 +103,7 @@ class PageTest {
         Options options = Options.defaults()
                 .withConnectTimeout(Duration.ofSeconds(1))
                 .withCommandTimeout(Duration.ofMillis(50))
-                .withCaFile(Path.of("ca.crt"));
-        assertEquals(new Options(Duration.ofSeconds(1), Duration.ofMillis(50), Path.of("ca.crt")), options);
+                .withCaFile(Path.of("ca.pem"));
+        assertEquals(new Options(Duration.ofSeconds(1), Duration.ofMillis(50), Path.of("ca.pem")), options);
     }
 }
