@@ -31,20 +31,37 @@ abstract sealed class Column {
     /** A row's value; null where it has none. */
     abstract Object get(int row);
 
-    static final class Floats extends Column {
-        final float[] values;
+    /** Numbers, and which of them are null. */
+    private abstract static sealed class Numbers extends Column {
         private final boolean[] nulls;
 
-        private Floats(DType dtype, int size) {
+        private Numbers(DType dtype, int size) {
             super(dtype);
-            values = new float[size];
             nulls = new boolean[size];
+        }
+
+        final boolean skipsNull(MessagePack in, int row) {
+            nulls[row] = in.skipNil();
+            return nulls[row];
+        }
+
+        @Override
+        final boolean isNull(int row) {
+            return nulls[row];
+        }
+    }
+
+    static final class Floats extends Numbers {
+        final float[] values;
+
+        private Floats(DType dtype, int size) {
+            super(dtype, size);
+            values = new float[size];
         }
 
         @Override
         void read(MessagePack in, int row) {
-            nulls[row] = in.skipNil();
-            values[row] = nulls[row] ? Float.NaN : in.readFloat();
+            values[row] = skipsNull(in, row) ? Float.NaN : in.readFloat();
         }
 
         @Override
@@ -53,30 +70,22 @@ abstract sealed class Column {
         }
 
         @Override
-        boolean isNull(int row) {
-            return nulls[row];
-        }
-
-        @Override
         Object get(int row) {
-            return nulls[row] ? null : (Object) values[row];
+            return isNull(row) ? null : (Object) values[row];
         }
     }
 
-    static final class Doubles extends Column {
+    static final class Doubles extends Numbers {
         final double[] values;
-        private final boolean[] nulls;
 
         private Doubles(DType dtype, int size) {
-            super(dtype);
+            super(dtype, size);
             values = new double[size];
-            nulls = new boolean[size];
         }
 
         @Override
         void read(MessagePack in, int row) {
-            nulls[row] = in.skipNil();
-            values[row] = nulls[row] ? Double.NaN : in.readDouble();
+            values[row] = skipsNull(in, row) ? Double.NaN : in.readDouble();
         }
 
         @Override
@@ -85,31 +94,23 @@ abstract sealed class Column {
         }
 
         @Override
-        boolean isNull(int row) {
-            return nulls[row];
-        }
-
-        @Override
         Object get(int row) {
-            return nulls[row] ? null : (Object) values[row];
+            return isNull(row) ? null : (Object) values[row];
         }
     }
 
     /** Integers, and timestamps in microseconds since 1970. */
-    static final class Longs extends Column {
+    static final class Longs extends Numbers {
         final long[] values;
-        private final boolean[] nulls;
 
         private Longs(DType dtype, int size) {
-            super(dtype);
+            super(dtype, size);
             values = new long[size];
-            nulls = new boolean[size];
         }
 
         @Override
         void read(MessagePack in, int row) {
-            nulls[row] = in.skipNil();
-            if (!nulls[row]) {
+            if (!skipsNull(in, row)) {
                 values[row] = dtype.scalar() == DType.Scalar.INT32 ? in.readInt() : in.readLong();
             }
         }
@@ -120,13 +121,8 @@ abstract sealed class Column {
         }
 
         @Override
-        boolean isNull(int row) {
-            return nulls[row];
-        }
-
-        @Override
         Object get(int row) {
-            if (nulls[row]) {
+            if (isNull(row)) {
                 return null;
             }
             return switch (dtype.scalar()) {
