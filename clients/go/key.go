@@ -64,7 +64,7 @@ func cut(text string, ends []int) []string {
 func (l *lookup) appendKey(key []byte, source *source, entity any) (found []byte, isKey bool, err error) {
 	joinKeys := l.pin.meta.keys
 	named, isNamed := entity.(Entity)
-	if !isNamed && len(joinKeys) != 1 {
+	if !isNamed && (len(joinKeys) != 1 || source.keys != nil) {
 		return nil, false, failed(ErrUsage, "%q is looked up by %s; give each entity as skewless.Entity, with all of them",
 			source.name, source.described(joinKeys))
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // source is a view, or an alias of one, of which a request asks fields.
@@ -96,7 +95,7 @@ func (s *Store) servicesIn(ctx context.Context, features []string) ([]*service, 
 		if strings.Contains(name, ":") || slices.Contains(features[:i], name) {
 			continue
 		}
-		if name == "" || !utf8.ValidString(name) {
+		if !isName(name) {
 			return nil, failed(ErrUsage, "%q names no feature and no service; write a feature as view:field", name)
 		}
 		if known, is := s.services.Load(name); is {

@@ -15,13 +15,13 @@ type reference struct {
 
 func parseReference(text string) (reference, error) {
 	view, field, _ := strings.Cut(text, ":")
-	if !isViewName(view) || field == "" {
+	if !isName(view) || field == "" {
 		return reference{}, fmt.Errorf("%q names no feature", text)
 	}
 	return reference{name: view, view: view, field: field}, nil
 }
 
-func isViewName(text string) bool {
+func isName(text string) bool {
 	for i := range len(text) {
 		switch c := text[i]; {
 		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z':

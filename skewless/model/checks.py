@@ -9,7 +9,7 @@ from typing import Any
 
 from skewless.timeline import Schedule, utc
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
@@ -32,7 +32,7 @@ def as_instant(value: Any) -> Any:
 
 def name_problems(kind: str, name: Any) -> Iterator[str]:
     """Names are `[A-Za-z][A-Za-z0-9_]*` without `__`, which separates view and field in results."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         yield f"{kind} name {name!r} is not a name; use a letter, then letters, digits and single underscores"
     elif "__" in name:
         yield f"{kind} name {name!r} has '__', which separates view and field in results; use one underscore"

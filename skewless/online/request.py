@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from skewless.errors import StoreUnavailable, UsageError, did_you_mean
+from skewless.model.checks import NAME
 from skewless.online.answer import Answer, Part
 from skewless.online.entities import Entities
 from skewless.online.keys import KeyKind, ViewKeys, service_key
@@ -244,7 +245,11 @@ def _alias(feature: Sequence[str]) -> Alias:
 
 @lru_cache(maxsize=1000)
 def _services(features: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in features if ":" not in name))
+    services = tuple(dict.fromkeys(name for name in features if ":" not in name))
+    for name in services:
+        if not NAME.fullmatch(name):
+            raise UsageError(f"{name!r} names no feature and no service; write a feature as view:field")
+    return services
 
 
 @lru_cache(maxsize=1000)
@@ -253,7 +258,7 @@ def _by_view(features: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     asked: dict[str, list[str]] = {}
     for feature in features:
         view, colon, name = feature.partition(":")
-        if not (view and colon and name):
+        if not (colon and NAME.fullmatch(view) and name):
             raise UsageError(f"{feature!r} names no feature; write it as view:field")
         if name not in asked.setdefault(view, []):
             asked[view].append(name)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from skewless.errors import NotPublishedError, OnlineError
+from skewless.model.checks import NAME
 from skewless.online.codec import pack_array, pack_str
 from skewless.online.connection import Session
 from skewless.online.keys import service_key
@@ -68,10 +69,11 @@ def unpack_features(service: str, raw: bytes) -> Sequence[Feature]:
 
 def _is_feature(feature: Feature) -> bool:
     """Whether it is "view:field"; or such a one of an alias, one of the view, of the same field, and pairs of keys."""
-    names = [feature] if isinstance(feature, str) else feature[:2]
+    names, keys = ([feature], []) if isinstance(feature, str) else (feature[:2], feature[2::2])
     parts = [name.partition(":") for name in names]
-    whole = all(view and field for view, _, field in parts) and len({field for _, _, field in parts}) == 1
-    return whole and (isinstance(feature, str) or (len(names) == 2 and len(feature) % 2 == 0))
+    whole = all(NAME.fullmatch(view) and field for view, _, field in parts)
+    same = len({field for _, _, field in parts}) == 1 and len(set(keys)) == len(keys)
+    return whole and same and (isinstance(feature, str) or (len(names) == 2 and len(feature) % 2 == 0))
 
 
 def _unreadable(service: str, what: str) -> OnlineError:
