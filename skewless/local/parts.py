@@ -68,14 +68,18 @@ def _started(child: Child, command: list[str], env: dict[str, str], settings: Se
 
 def _valkey(settings: Settings) -> Part:
     number = valkey.port(settings)
+
+    def start() -> None:
+        valkey.start(settings, number or 0)
+        valkey.wait(settings, number or 0)
+
     return Part(
         name="Valkey",
         address=redacted(settings.redis_url),
         child=valkey.child(settings),
         ours=number is not None,
-        start=lambda: valkey.start(settings, number or 0),
+        start=start,
         healthy=lambda: valkey.healthy(number or 0),
-        wait=lambda: valkey.wait(settings, number or 0),
     )
 
 
