@@ -216,6 +216,7 @@ def errors() -> list[dict[str, Any]]:
         refused("an entity that is a text", ["all:word"], user(92), "unreadable", "92"),
         refused("a row of too few values", EVERY, user(93), "unreadable", "93"),
         refused("a text where a truth should be", ["all:flag"], user(94), "unreadable", "94"),
+        refused("a text for a truth that is not asked for", ["all:word"], user(94), "unreadable", "94"),
         refused("a text where a float32 should be", ["all:ratio"], user(95), "unreadable", "95"),
         refused("a flat row with a text", ["all:small"], user(99), "unreadable", "99"),
         refused("a flat row that is too short", EACH, user(1, 91), "unreadable", "91"),

@@ -1,32 +1,29 @@
 package skewless
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tinylib/msgp/msgp"
 )
 
-// table takes rows into columns, one for each field that is asked of a source.
+// table takes rows into columns: one for each field that is asked of a source, and one-row columns to check all others.
 type table struct {
 	columns []column // in the order of the source's fields
-	cells   []cell   // the same, in the order of rows
-	width   int      // values of a row
+	cells   []cell   // one for each value of a row
 	flat    int      // bytes of a flat row; 0: no row is flat
 }
 
 type cell struct {
-	position int // in a row
-	offset   int // in a flat row
-	column   column
+	column  column
+	offset  int // in a flat row
+	isAsked bool
 }
 
 // newTable makes the columns, empty; a usage error where the view lacks a field.
 func newTable(asked *source, meta *meta, rows int) (*table, error) {
 	offsets, flat := meta.flat()
-	found := &table{width: len(meta.fields), flat: flat}
+	found := &table{cells: make([]cell, len(meta.fields)), flat: flat}
 	for _, name := range asked.fields {
 		position := meta.position(name)
 		if position < 0 {
@@ -34,9 +31,13 @@ func newTable(asked *source, meta *meta, rows int) (*table, error) {
 		}
 		column := columns[meta.fields[position].dtype](rows)
 		found.columns = append(found.columns, column)
-		found.cells = append(found.cells, cell{position, offsets[position], column})
+		found.cells[position] = cell{column, offsets[position], true}
 	}
-	slices.SortFunc(found.cells, func(one, other cell) int { return cmp.Compare(one.position, other.position) })
+	for position, field := range meta.fields {
+		if !found.cells[position].isAsked {
+			found.cells[position].column = columns[field.dtype](1) // written over and over
+		}
+	}
 	return found, nil
 }
 
@@ -77,17 +78,11 @@ func (t *table) set(row int, raw []byte) ([]byte, error) {
 		return t.setFlat(row, raw)
 	}
 	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
-	if err == nil && int(size) != t.width {
-		err = fmt.Errorf("it has %d values for %d fields", size, t.width)
+	if err == nil && int(size) != len(t.cells) {
+		err = fmt.Errorf("it has %d values for %d fields", size, len(t.cells))
 	}
-	cells := t.cells
-	for at := 0; at < t.width && err == nil; at++ {
-		if len(cells) == 0 || cells[0].position != at {
-			raw, err = msgp.Skip(raw)
-			continue
-		}
-		raw, err = cells[0].column.set(row, raw)
-		cells = cells[1:]
+	for at := 0; at < len(t.cells) && err == nil; at++ {
+		raw, err = t.cells[at].set(row, raw)
 	}
 	return raw, err
 }
@@ -102,7 +97,16 @@ func (t *table) setFlat(row int, raw []byte) ([]byte, error) {
 		return raw, err
 	}
 	for _, cell := range t.cells {
-		cell.column.setFlat(row, values[cell.offset:])
+		if cell.isAsked {
+			cell.column.setFlat(row, values[cell.offset:])
+		}
 	}
 	return rest, nil
+}
+
+func (c *cell) set(row int, raw []byte) ([]byte, error) {
+	if !c.isAsked {
+		row = 0
+	}
+	return c.column.set(row, raw)
 }

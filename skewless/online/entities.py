@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +83,8 @@ def entity_keys(prefix: str, columns: Sequence[list[Any]], kinds: Sequence[KeyKi
     UsageError when a value is not of its kind.
     """
     if len(kinds) == 1 and kinds[0] is KeyKind.INTEGER and set(map(type, columns[0])) == {int}:
-        return [f"{prefix}{value}" for value in columns[0]]  # nothing in a number need be escaped
+        with contextlib.suppress(ValueError):  # of a number too long for text, which is told below
+            return [f"{prefix}{value}" for value in columns[0]]  # nothing in a number need be escaped
     keys = (entity_key(values, kinds) for values in zip(*columns, strict=True))
     return [None if key is None else prefix + key for key in keys]
 

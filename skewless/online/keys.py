@@ -111,8 +111,17 @@ def _part(value: Any, kind: KeyKind) -> str:
         return escaped(value)
     if kind is KeyKind.INTEGER and not isinstance(value, bool):
         with contextlib.suppress(TypeError):
-            return str(operator.index(value))
+            return _decimal(operator.index(value))
     raise UsageError(f"join key value {value!r} is no {kind}; pass it with the type that the source has")
+
+
+def _decimal(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError as error:  # Python's own limit
+        raise UsageError(
+            f"a join key value is an integer of {number.bit_length()} bits; no source has any of more than 64"
+        ) from error
 
 
 def _is_unicode(value: str) -> bool:

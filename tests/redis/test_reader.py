@@ -294,6 +294,7 @@ def test_views_are_read_together_each_with_its_own_keys(stage: Stage, tmp_path: 
         (["stats:mark"], {"user_id": "1"}, "join key value '1' is no integer"),
         (["stats:mark"], {"user_id": True}, "join key value True is no integer"),
         (["stats:mark"], {"user_id": 1.0}, "join key value 1.0 is no integer"),
+        (["stats:mark"], {"user_id": 10**5000}, "an integer of 16610 bits"),
         (["stats:mark"], {"user_id": 1, "stats__mark": 0}, "has a column 'stats__mark' already"),
     ],
 )
