@@ -10,11 +10,11 @@ from dataclasses import replace
 from skewless.ledger.events import Event, Kind
 from skewless.online.connection import Session, demand_safe
 from skewless.online.publication import Receipt
-from skewless.online.reconcile import Agreement, OnlineView, flips_of, reconcile_over
+from skewless.online.reconcile import Agreement, OnlineView, expire_over, flip, flips_of, reconcile_over
 from skewless.online.records import Pointer
 from skewless.online.scripts import refusal, run
 from skewless.online.state import OnlineState, Previous, read_state
-from skewless.online.telling import at_flip, encode_events, withdrawals
+from skewless.online.telling import withdrawals
 
 
 def rollback(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> Receipt:
@@ -31,7 +31,7 @@ def rollback(place: OnlineView, *, actor: str | None = None, reason: str | None 
             raise refusal(code, "rollback", place.view)
         event = replace(_going_back(seen, previous), actor=actor, reason=reason)
         events = (event, *withdrawals(seen.events, event, event, seen.state.flip))
-        return _flip(session, place, "rollback", seen, events, previous)
+        return _receipt(place, previous, *flip(session, place, "rollback", seen, events))
 
 
 def expire(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> Receipt:
@@ -41,21 +41,12 @@ def expire(place: OnlineView, *, actor: str | None = None, reason: str | None = 
     """
     with Session(place.redis_url, place.keys.pointer) as session:
         seen = reconcile_over(session, place)
-        pointer, live = seen.state.pointer, seen.live
+        pointer = seen.state.pointer
         if pointer is None:
             raise refusal("not_published", "expire", place.view)
-        event = Event(
-            kind=Kind.EXPIRED,
-            snapshot_time=pointer.snapshot_time,
-            revision=live.revision if live else None,
-            fingerprint=live.fingerprint if live else None,
-            rows=live.rows if live else None,
-            generation=pointer.generation,
-            epoch=pointer.epoch,
-            actor=actor,
-            reason=reason,
+        return _receipt(
+            place, pointer, expire_over(session, place, seen, pointer, actor=actor, reason=reason)
         )
-        return _flip(session, place, "expire", seen, (event,), pointer)
 
 
 def hold(place: OnlineView, *, actor: str | None = None, reason: str | None = None) -> OnlineState:
@@ -101,22 +92,13 @@ def _going_back(seen: Agreement, previous: Previous) -> Event:
     )
 
 
-def _flip(
-    session: Session,
-    place: OnlineView,
-    script: str,
-    seen: Agreement,
-    events: tuple[Event, ...],
-    shown: Pointer | Previous,
-) -> Receipt:
-    """Run the script, tell the ledger, and say what readers see now."""
-    (flip,) = run(session, script, place.keys, seen.state.flip, seen.flip, encode_events(events))
-    first, *others = place.ledger.append(*at_flip(events, int(flip)))
+def _receipt(place: OnlineView, shown: Pointer | Previous, first: Event, *others: Event) -> Receipt:
+    """What readers see now, by the events of the flip."""
     return Receipt(
         view=place.view,
         generation=shown.generation,
         epoch=shown.epoch,
-        flip=int(flip),
+        flip=first.flip or 0,
         snapshot_time=shown.snapshot_time,
         revision=first.revision,
         rows=first.rows,

@@ -13,7 +13,14 @@ from skewless.online.keys import ViewKeys
 from skewless.online.records import Pointer
 from skewless.online.scripts import run
 from skewless.online.state import OnlineState, read_state
-from skewless.online.telling import FLIPS, derived_id, is_frozen
+from skewless.online.telling import (
+    FLIPS,
+    at_flip,
+    derived_id,
+    encode_events,
+    is_expired_by_hand,
+    is_frozen,
+)
 from skewless.timeline import expired
 
 
@@ -70,14 +77,14 @@ class Agreement:
 def reconcile(place: OnlineView) -> Agreement:
     """Compare over a connection of its own, and enter what the ledger lacks.
 
-    Raises StoreUnavailable, LedgerError.
+    Raises StoreUnavailable, LedgerError; PublishRefused where somebody flips while a lost expiry comes back.
     """
     with Session(place.redis_url, place.keys.pointer) as session:
         return reconcile_over(session, place)
 
 
 def reconcile_over(session: Session, place: OnlineView) -> Agreement:
-    """Compare over this connection, and enter what the ledger lacks.
+    """Compare over this connection, and enter what the ledger lacks; `reconcile` says what it raises.
 
     The ledger is read first: read after the pointer, it could hold a newer flip, and the pointer look lost.
     """
@@ -87,11 +94,56 @@ def reconcile_over(session: Session, place: OnlineView) -> Agreement:
     if missing:
         place.ledger.append(*missing)
         events = place.ledger.read()
-    lost = is_lost(events, state)
-    if lost and not state.held and is_frozen(events):
-        run(session, "hold", place.keys)  # the restored file is from before the hold, and the ledger is not
-        state = read_state(session, place.keys)
-    return Agreement(state, events, live_event(events, state.pointer), lost)
+    seen = Agreement(state, events, live_event(events, state.pointer), is_lost(events, state))
+    return _frozen_again(session, place, seen) if seen.lost and is_frozen(events) else seen
+
+
+def flip(
+    session: Session, place: OnlineView, script: str, seen: Agreement, events: Sequence[Event]
+) -> tuple[Event, ...]:
+    """Run an operator's script, tell the ledger, and give the events as it has them; PublishRefused."""
+    (at,) = run(session, script, place.keys, seen.state.flip, seen.flip, encode_events(events))
+    return place.ledger.append(*at_flip(events, int(at)))
+
+
+def expire_over(
+    session: Session,
+    place: OnlineView,
+    seen: Agreement,
+    pointer: Pointer,
+    *,
+    actor: str | None,
+    reason: str | None,
+) -> Event:
+    """Let readers of the live pointer have the expired row, hold the view, and tell; PublishRefused: moved."""
+    live = seen.live
+    event = Event(
+        kind=Kind.EXPIRED,
+        snapshot_time=pointer.snapshot_time,
+        revision=live.revision if live else None,
+        fingerprint=live.fingerprint if live else None,
+        rows=live.rows if live else None,
+        generation=pointer.generation,
+        epoch=pointer.epoch,
+        actor=actor,
+        reason=reason,
+    )
+    (told,) = flip(session, place, "expire", seen, (event,))
+    return told
+
+
+def _frozen_again(session: Session, place: OnlineView, seen: Agreement) -> Agreement:
+    """The file that came back is from before an operator held the view, or expired it, and the ledger is not."""
+    pointer = seen.state.pointer
+    if pointer and seen.state.alive and is_expired_by_hand(seen.events):
+        why = "expired by hand, which the server lost"
+        expire_over(session, place, seen, pointer, actor=None, reason=why)
+    elif not seen.state.held:
+        run(session, "hold", place.keys)
+    else:
+        return seen
+    events, state = place.ledger.read(), read_state(session, place.keys)
+    return Agreement(state, events, live_event(events, state.pointer), seen.lost)
 
 
 def untold(events: Sequence[Event], state: OnlineState) -> tuple[Event, ...]:

@@ -95,6 +95,12 @@ def is_frozen(events: Sequence[Event]) -> bool:
     return bool(kinds) and kinds[-1] is not Kind.RELEASE
 
 
+def is_expired_by_hand(events: Sequence[Event]) -> bool:
+    """Whether the ledger's last flip is that of an operator who expired the view."""
+    flips = [event for event in events if event.kind in FLIPS]
+    return bool(flips) and max(flips, key=lambda event: event.flip or 0).kind is Kind.EXPIRED
+
+
 def _not_before(event: Event, target: Event) -> bool:
     return not after(target.snapshot_time, event.snapshot_time)
 

@@ -6,7 +6,7 @@ import pytest
 
 from skewless.errors import NotPublishedError, OnlineError, PublishRefused
 from skewless.ledger.events import Event, Kind
-from skewless.online.operations import hold, release, rollback
+from skewless.online.operations import expire, hold, release, rollback
 from skewless.online.reconcile import reconcile
 from skewless.online.telling import Told, encode_events, withdrawals
 from tests.redis.stage import Stage, ago
@@ -76,6 +76,37 @@ def test_a_hold_outlives_a_restore_and_a_release_too(stage: Stage) -> None:
     assert not stage.state().held
     assert reconcile(stage.place).lost
     assert not stage.state().held
+
+
+def test_a_view_that_was_expired_by_hand_is_expired_again_after_a_restore(stage: Stage) -> None:
+    stage.publish_mark(1, ago(hours=5))
+    older_file = stage.snapshot_of_server()
+    stage.publish_mark(2, ago(hours=4))
+    expire(stage.place, actor="ops", reason="wrong")
+    stage.restore_server(older_file)
+    assert stage.marks() == {1}
+    seen = reconcile(stage.place)
+    assert (stage.marks(), seen.state.alive, seen.state.held) == ({None}, False, True)
+    _, again = stage.told(Kind.EXPIRED)
+    assert (again.generation, again.flip, again.actor) == (1, seen.state.flip, None)
+    assert again.reason == "expired by hand, which the server lost"
+    assert not reconcile(stage.place).lost
+    assert len(stage.told(Kind.EXPIRED)) == 2, "once is enough"
+    release(stage.place)
+    assert stage.marks() == {None}
+    stage.publish_mark(3, ago(hours=3))
+    assert stage.marks() == {3}
+
+
+def test_a_flip_that_replaced_an_expiry_is_no_expiry_after_a_restore(stage: Stage) -> None:
+    stage.publish_mark(1, ago(hours=5))
+    older_file = stage.snapshot_of_server()
+    stage.publish_mark(2, ago(hours=4))
+    expire(stage.place)
+    rollback(stage.place)
+    stage.restore_server(older_file)
+    assert reconcile(stage.place).lost
+    assert (stage.marks(), stage.state().held) == ({1}, True)
 
 
 def test_a_flip_grows_when_the_servers_clock_went_back(stage: Stage) -> None:

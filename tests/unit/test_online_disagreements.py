@@ -100,6 +100,14 @@ def test_a_server_that_went_back_or_lost_the_view_is_told() -> None:
     )
 
 
+def test_a_server_that_went_back_before_an_expiry_by_hand_is_to_be_expired_again() -> None:
+    events = [published(), replace(published(2, 200), kind=Kind.EXPIRED)]
+    again = "the server went back. It was expired by hand since: skewless expire stats"
+    assert again in "\n".join(disagreements("stats", events, online()))
+    released = [*events, Event(kind=Kind.RELEASE)]
+    assert "went back. Write it anew" in "\n".join(disagreements("stats", released, online()))
+
+
 @pytest.mark.parametrize("state", [online(3, 300), online(3, 300, told=Told(250, (published(2, 250),)))])
 def test_a_flip_that_nobody_knows_is_told(state: OnlineState) -> None:
     assert "the ledger does not say which revision that is" in told([published()], state)
