@@ -80,7 +80,7 @@ def show_what_next() -> None:
         "source .venv/bin/activate",
         "skewless status",
         "skewless get departure_delay_v1 -e carrier=UA,origin=EWR,tailnum=N14228",
-        "skewless train-rows sources/labels -f fraud_v1 --where 'event_timestamp < now()' --explain",
+        "skewless train-rows sources/labels -f fraud_v1 --where 'event_timestamp < current_date()' --explain",
         'skewless hold transaction_stats --reason "try it"; skewless release transaction_stats',
         "make status      # views and services; make logs: what the services say",
         "make demo        # again: quick, unless something is due that is not there",

@@ -87,7 +87,7 @@ def train_rows(
 ) -> None:
     """Join a spine with features as known at each row's time.
 
-    Example: skewless train-rows sources/flights_spine -f departure_delay_v1 --where "event_timestamp < now()"
+    Example: skewless train-rows sources/flights_spine -f departure_delay_v1 --where "event_timestamp < current_date()"
     """
     from skewless import jobs
     from skewless.offline.failures import explained

@@ -221,7 +221,7 @@ def _time_problems(counted: Row, timestamp_field: str, now: datetime) -> Iterato
         yield (
             f"{counted['future']:,} {of_rows} lie after now ({format_instant(now)}), the "
             f"latest at {format_instant(from_micros(latest))}; nobody knows yet what they will see: "
-            f"drop them, e.g. where {timestamp_field} < now()"
+            f"drop them, e.g. where {timestamp_field} < '{format_instant(now)}'"
         )
     if counted["absurd"]:
         yield (

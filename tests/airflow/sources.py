@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from skewless.plan.uris import under
 from skewless.settings import Settings
@@ -27,6 +27,14 @@ _SCHEMA = pa.schema(
 def write(settings: Settings, source: str, rows: pa.Table, mode: Any = "overwrite") -> None:
     """Put rows into a source, in place of its rows or, with `append`, beside them."""
     write_deltalake(under(settings.warehouse, f"sources/{source}"), rows, mode=mode)
+
+
+def read(settings: Settings, source: str) -> list[dict[str, Any]]:
+    """The rows of a source."""
+    rows: list[dict[str, Any]] = (
+        DeltaTable(under(settings.warehouse, f"sources/{source}")).to_pyarrow_table().to_pylist()
+    )
+    return rows
 
 
 def payments(first: datetime, last: datetime) -> pa.Table:
