@@ -193,7 +193,7 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 	for _, read := range file.Reads {
 		slots := spaced(file.Slots[read.Slots].Hex)
 		columns := []column{columns["int64"](1), columns["string"](1)}
-		read64 := &table{cells: []cell{{column: columns[0], isAsked: true}, {column: columns[1], isAsked: true}}}
+		read64 := &table{fields: make([]field, 2), cells: []cell{{position: 0, column: columns[0]}, {position: 1, column: columns[1]}}}
 		var found []any
 		isThere, err := read64.setAsOf(0, slots, read.Generation)
 		if isThere {

@@ -1,29 +1,33 @@
 package skewless
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tinylib/msgp/msgp"
 )
 
-// table takes rows into columns: one for each field that is asked of a source, and one-row columns to check all others.
+// table takes rows into columns, one for each field that is asked of a source. The other fields are looked at, no more.
 type table struct {
 	columns []column // in the order of the source's fields
-	cells   []cell   // one for each value of a row
+	cells   []cell   // the same, in the order of rows
+	fields  []field  // of a row
+	others  []column // of the fields that are not asked for: one row, made where it is needed, and written over and over
 	flat    int      // bytes of a flat row; 0: no row is flat
 }
 
 type cell struct {
-	column  column
-	offset  int // in a flat row
-	isAsked bool
+	position int // in a row
+	offset   int // in a flat row
+	column   column
 }
 
 // newTable makes the columns, empty; a usage error where the view lacks a field.
 func newTable(asked *source, meta *meta, rows int) (*table, error) {
 	offsets, flat := meta.flat()
-	found := &table{cells: make([]cell, len(meta.fields)), flat: flat}
+	found := &table{fields: meta.fields, others: make([]column, len(meta.fields)), flat: flat}
 	for _, name := range asked.fields {
 		position := meta.position(name)
 		if position < 0 {
@@ -31,13 +35,9 @@ func newTable(asked *source, meta *meta, rows int) (*table, error) {
 		}
 		column := columns[meta.fields[position].dtype](rows)
 		found.columns = append(found.columns, column)
-		found.cells[position] = cell{column, offsets[position], true}
+		found.cells = append(found.cells, cell{position, offsets[position], column})
 	}
-	for position, field := range meta.fields {
-		if !found.cells[position].isAsked {
-			found.cells[position].column = columns[field.dtype](1) // written over and over
-		}
-	}
+	slices.SortFunc(found.cells, func(one, other cell) int { return cmp.Compare(one.position, other.position) })
 	return found, nil
 }
 
@@ -78,13 +78,27 @@ func (t *table) set(row int, raw []byte) ([]byte, error) {
 		return t.setFlat(row, raw)
 	}
 	size, raw, err := msgp.ReadArrayHeaderBytes(raw)
-	if err == nil && int(size) != len(t.cells) {
-		err = fmt.Errorf("it has %d values for %d fields", size, len(t.cells))
+	if err == nil && int(size) != len(t.fields) {
+		err = fmt.Errorf("it has %d values for %d fields", size, len(t.fields))
 	}
-	for at := 0; at < len(t.cells) && err == nil; at++ {
-		raw, err = t.cells[at].set(row, raw)
+	cells := t.cells
+	for at := 0; at < len(t.fields) && err == nil; at++ {
+		if len(cells) == 0 || cells[0].position != at {
+			raw, err = t.other(at).set(0, raw)
+			continue
+		}
+		raw, err = cells[0].column.set(row, raw)
+		cells = cells[1:]
 	}
 	return raw, err
+}
+
+// other is the column of a field that is not asked for.
+func (t *table) other(position int) column {
+	if t.others[position] == nil {
+		t.others[position] = columns[t.fields[position].dtype](1)
+	}
+	return t.others[position]
 }
 
 // setFlat does so where it is flat.
@@ -97,16 +111,7 @@ func (t *table) setFlat(row int, raw []byte) ([]byte, error) {
 		return raw, err
 	}
 	for _, cell := range t.cells {
-		if cell.isAsked {
-			cell.column.setFlat(row, values[cell.offset:])
-		}
+		cell.column.setFlat(row, values[cell.offset:])
 	}
 	return rest, nil
-}
-
-func (c *cell) set(row int, raw []byte) ([]byte, error) {
-	if !c.isAsked {
-		row = 0
-	}
-	return c.column.set(row, raw)
 }

@@ -9,7 +9,7 @@ from skewless.ledger.events import Event, Kind
 from skewless.online.reconcile import is_lost, last_flip, live_event
 from skewless.online.records import Pointer
 from skewless.online.state import OnlineState
-from skewless.online.telling import FLIPS, is_expired_by_hand, is_frozen
+from skewless.online.telling import is_expired_by_hand, is_frozen, newest_flip
 from skewless.timeline import expired, format_instant, from_micros, to_micros
 
 _MOMENT = timedelta(seconds=1)  # around an expiry nothing is said: pointer and clock are not read at once
@@ -57,9 +57,9 @@ def _not_in_ledger(view: str, events: Sequence[Event], state: OnlineState) -> st
 
 
 def _lost(view: str, events: Sequence[Event], state: OnlineState) -> str | None:
-    if not is_lost(events, state):
+    newest = newest_flip(events)
+    if newest is None or not is_lost(events, state):
         return None
-    newest = max((e for e in events if e.kind in FLIPS), key=lambda event: event.flip or 0)
     told = _generation(newest.generation, newest.snapshot_time)
     if state.pointer is None:
         return (
@@ -67,7 +67,7 @@ def _lost(view: str, events: Sequence[Event], state: OnlineState) -> str | None:
             f"SKEWLESS_NAMESPACE name another place. Write it anew: skewless publish {view}"
         )
     what_next = f"Write it anew: skewless publish {view}"
-    if state.alive and is_frozen(events) and is_expired_by_hand(events):
+    if state.alive and is_expired_by_hand(events):
         what_next = f"It was expired by hand since: skewless expire {view}"
     return (
         f"readers have {_named(state.pointer)}, and the ledger has {told}, which is later: the server went back. "

@@ -20,6 +20,7 @@ from skewless.online.telling import (
     encode_events,
     is_expired_by_hand,
     is_frozen,
+    newest_flip,
 )
 from skewless.timeline import expired
 
@@ -164,7 +165,8 @@ def is_lost(events: Sequence[Event], state: OnlineState) -> bool:
 
 def last_flip(events: Sequence[Event]) -> int:
     """The last flip in the ledger; 0 where there is none."""
-    return max((event.flip or 0 for event in events if event.kind in FLIPS), default=0)
+    newest = newest_flip(events)
+    return (newest.flip or 0) if newest else 0
 
 
 def live_event(events: Sequence[Event], pointer: Pointer | None) -> Event | None:

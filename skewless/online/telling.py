@@ -96,9 +96,15 @@ def is_frozen(events: Sequence[Event]) -> bool:
 
 
 def is_expired_by_hand(events: Sequence[Event]) -> bool:
-    """Whether the ledger's last flip is that of an operator who expired the view."""
-    flips = [event for event in events if event.kind in FLIPS]
-    return bool(flips) and max(flips, key=lambda event: event.flip or 0).kind is Kind.EXPIRED
+    """Whether the ledger says that an operator expired the view, and that it is held so."""
+    newest = newest_flip(events)
+    return newest is not None and newest.kind is Kind.EXPIRED and is_frozen(events)
+
+
+def newest_flip(events: Sequence[Event]) -> Event | None:
+    """The first event of the ledger's last flip; None where there is none."""
+    flips = (event for event in events if event.kind in FLIPS)
+    return max(flips, key=lambda event: event.flip or 0, default=None)
 
 
 def _not_before(event: Event, target: Event) -> bool:

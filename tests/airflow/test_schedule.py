@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from statistics import median_low
 
 import pytest
 
@@ -79,10 +80,12 @@ def test_a_run_publishes_when_it_is_due_and_not_before(airflow: Stack) -> None:
             if event.effective_at and event.snapshot_time and event.snapshot_time in waited
         ]
 
-    until(
-        "a run that waited to be due",  # other tests pause views, and end databases: those runs are late
-        lambda: [lag for lag in lags() if lag < timedelta(minutes=1)],
+    waited = until(
+        "a run that waited to be due",
+        lags,
         seconds=13 * 60,
         explain=lambda: airflow.told("features.patient"),
     )
-    assert min(lags()) >= timedelta(0)
+    assert min(waited) >= timedelta(0)
+    # not of all: other tests pause views, and end the database
+    assert median_low(waited) < timedelta(minutes=1), waited

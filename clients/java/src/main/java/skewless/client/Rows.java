@@ -4,12 +4,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads packed rows of a view into columns: those of features that are wanted, and one-row columns to check all else. */
+/** Reads packed rows of a view into the columns of those features that are wanted of it; all else is looked at, no more. */
 final class Rows {
     private final Meta meta;
     private final int flatWidth;
-    private final Column[] byPosition;
-    private final boolean[] wanted; // a field that is not has one row, written over and over
+    private final Column[] byPosition; // null where a field is not wanted
+    private final Column[] others; // of those: one row, made where it is needed, and written over and over
     private final Map<Feature, Column> columns = new LinkedHashMap<>();
     private final MessagePack constants = new MessagePack();
 
@@ -18,23 +18,17 @@ final class Rows {
         this.meta = meta;
         this.flatWidth = meta.flatWidth();
         this.byPosition = new Column[meta.fields().size()];
-        this.wanted = new boolean[byPosition.length];
+        this.others = new Column[byPosition.length];
         for (Feature feature : features) {
             Integer position = meta.positions().get(feature.field());
             if (position == null) {
                 throw new FeatureStoreException.Usage("'" + view + "' has no field '" + feature.field() + "'; it has "
                         + String.join(", ", meta.fields().stream().map(Meta.Field::name).toList()));
             }
-            if (!wanted[position]) {
+            if (byPosition[position] == null) {
                 byPosition[position] = Column.of(meta.fields().get(position).dtype(), size);
-                wanted[position] = true;
             }
             columns.put(feature, byPosition[position]);
-        }
-        for (int position = 0; position < byPosition.length; position++) {
-            if (!wanted[position]) {
-                byPosition[position] = Column.of(meta.fields().get(position).dtype(), 1);
-            }
         }
     }
 
@@ -90,13 +84,24 @@ final class Rows {
             throw new MessagePack.Malformed("its row has " + count + " values for " + byPosition.length + " fields");
         }
         for (int position = 0; position < byPosition.length; position++) {
-            byPosition[position].read(in, wanted[position] ? row : 0);
+            if (byPosition[position] == null) {
+                other(position).read(in, 0);
+            } else {
+                byPosition[position].read(in, row);
+            }
         }
+    }
+
+    private Column other(int position) {
+        if (others[position] == null) {
+            others[position] = Column.of(meta.fields().get(position).dtype(), 1);
+        }
+        return others[position];
     }
 
     private void readFlat(MessagePack in, int row) {
         for (int position = 0; position < byPosition.length; position++) {
-            if (!wanted[position]) {
+            if (byPosition[position] == null) {
                 in.pass(meta.fields().get(position).dtype().width());
             } else {
                 byPosition[position].readFlat(in, row);
